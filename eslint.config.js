@@ -15,10 +15,11 @@ const platforms = ['bot/web', 'bot/discord', 'bot/slack'];
 const rooms = {
   core: [],
   storage: ['core'],
+  operation: ['core', 'storage'],
   commands: ['core', 'storage'],
   bot: ['core', 'storage', 'commands'],
   ...Object.fromEntries(platforms.map((platform) => [platform, ['core', 'storage', 'commands', 'bot']])),
-  'bot/main.ts': ['core', 'storage', 'commands', 'bot', ...platforms],
+  'bot/main.ts': ['core', 'storage', 'operation', 'commands', 'bot', ...platforms],
   [graph]: ['core'],
   [models]: ['core', graph],
   [safety]: ['core', graph, models],
@@ -27,11 +28,12 @@ const rooms = {
   [training]: ['core', graph, models, adapters, sampling, safety],
   'gpu-worker/engine': ['core', ...engineRooms],
   'gpu-worker/jobs': ['core', 'storage', models, training, 'gpu-worker/engine'],
-  'gpu-worker/main.ts': ['core', 'storage', 'gpu-worker/engine', 'gpu-worker/jobs'],
+  'gpu-worker/main.ts': ['core', 'storage', 'operation', 'gpu-worker/engine', 'gpu-worker/jobs'],
   lab: ['core', ...engineRooms],
   cli: [
     'core',
     'storage',
+    'operation',
     'commands',
     'bot',
     'bot/main.ts',
@@ -44,8 +46,11 @@ const rooms = {
   examples: ['dist'],
   tools: ['core', 'commands'],
   // The benchmark of a crowded bot drives the test's platforms, so that both speak to the same Discord and Slack.
-  // The phases of bench/gpu are those of `krona device check`.
-  bench: ['core', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'lab', 'cli', 'test'],
+  // The phases of bench/gpu are those of `krona device check`. The workers of bench/workers are the real ones.
+  bench: [
+    ...['core', 'storage', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'gpu-worker/main.ts'],
+    ...['lab', 'cli', 'test'],
+  ],
   test: [],
 };
 

@@ -105,7 +105,7 @@ export default defineConfig({
       },
     })),
     coverage: {
-      include: ['{bot,cli,commands,core,gpu-worker,lab,storage}/**/*.ts'],
+      include: ['{bot,cli,commands,core,gpu-worker,lab,operation,storage}/**/*.ts'],
       // The page's code runs in a browser, programs of their own in processes of their own.
       exclude: ['bot/web/client/**'],
       reporter: ['text-summary', 'html'],

@@ -4,13 +4,15 @@
  */
 import { runAction } from '../commands/actions.ts';
 import type { Card } from '../commands/card.ts';
-import { errorCard } from '../commands/cards/format.ts';
+import { errorCard, refusalOf } from '../commands/cards/format.ts';
 import type { Actor, CommandContext } from '../commands/contract.ts';
 import { completeOption } from '../commands/line/complete.ts';
-import { runCommand } from '../commands/index.ts';
+import { COMMANDS, runCommand } from '../commands/index.ts';
 import type { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { commandSeconds, errorsTotal, votesTotal } from '../core/metrics.ts';
 import type { Platform } from '../core/records.ts';
+import { spanOf } from '../core/tracing.ts';
 import type { Delivery } from './delivery/delivery.ts';
 import type { ActionEvent, CompletionEvent, GatewayHandlers, InvocationEvent, Party } from './gateway.ts';
 import { Lanes } from './lanes.ts';
@@ -26,6 +28,9 @@ export interface DispatchParts {
   /** Told in which channels members ask for something. */
   heard?(place: Party): void;
 }
+
+/** Names that can be a label: members type others. */
+const commandNames: ReadonlySet<string> = new Set([...COMMANDS.map(({ data }) => data.name), 'button']);
 
 type AnsweredCard = Card & { readonly aside?: Card };
 
@@ -55,6 +60,10 @@ export function createHandlers(parts: DispatchParts): GatewayHandlers {
       // A member's reactions keep their order: added then removed is not removed then added.
       reactions
         .run(`${event.channel.externalId} ${event.member.externalId}`, () => votes.record(event))
+        .then((stored) => {
+          if (stored) votesTotal.inc({ platform, change: event.added ? 'added' : 'removed' });
+          return stored;
+        })
         .catch((error: unknown) => {
           log.error({ error, platform }, 'could not store a reaction');
           return false;
@@ -81,6 +90,11 @@ class Answering {
   ): Promise<void> {
     const { platform, log } = this.#parts;
     this.#parts.heard?.(event.channel);
+    const command = 'command' in event ? event.command : 'button';
+    const end = commandSeconds.startTimer({
+      platform,
+      command: commandNames.has(command) ? command : 'other',
+    });
     try {
       await this.#inTurn(event, async () => {
         const cards = await this.#cards(event, work).catch((error: unknown) => {
@@ -88,6 +102,9 @@ class Answering {
           return [errorCard(error)];
         });
         await event.answer(cards);
+        const code = cards.map(refusalOf).find((each) => each !== null) ?? null;
+        if (code !== null) errorsTotal.inc({ part: platform, code });
+        end({ outcome: code === null ? 'done' : code === 'INTERNAL' ? 'failed' : 'refused' });
       });
     } catch (error) {
       log.error({ error, platform, ...what }, 'could not reach a member with an answer');
@@ -113,10 +130,13 @@ class Answering {
     work: (actor: Actor) => Promise<AnsweredCard>,
   ): Promise<Card[]> {
     const { delivery } = this.#parts;
+    const began = Date.now();
     const { aside, ...card } = await work(await this.#actorOf(event));
     const asides = aside ? [aside] : [];
     delivery.hurry();
     if (card.follows === undefined) return [card, ...asides];
+    const { platform } = this.#parts;
+    spanOf(card.follows.id, 'request', began, { platform, card: card.follows.kind });
     const refused = await delivery.postNow(card.follows.id);
     return refused ? [notPostedCard(refused), ...asides] : asides;
   }

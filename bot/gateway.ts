@@ -118,6 +118,8 @@ export interface Gateway {
   readonly platform: Platform;
   /** Milliseconds between two edits of one message that was posted `age` milliseconds ago. */
   editInterval(age: number): number;
+  /** Whether events of the platform arrive just now. */
+  isConnected(): boolean;
   /** Connects, and passes events to `handlers` from then on. */
   start(handlers: GatewayHandlers): Promise<void>;
   /** Takes no further events, and waits for those being handled. */

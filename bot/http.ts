@@ -16,6 +16,7 @@ import { describeError, KronaError } from '../core/errors.ts';
 import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import type { Log } from '../core/log.ts';
+import { errorsTotal } from '../core/metrics.ts';
 
 type Status = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 507;
 
@@ -23,6 +24,7 @@ type Status = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 507;
 const STATUS: Readonly<Record<string, Status>> = {
   NAME_NEEDED: 401,
   ACCESS_NEEDED: 401,
+  API_TOKEN_INVALID: 401,
   ACCESS_KEY_WRONG: 401,
   BLOCKED: 403,
   NOT_ALLOWED: 403,
@@ -32,12 +34,15 @@ const STATUS: Readonly<Record<string, Status>> = {
   FOREIGN_REQUEST: 403,
   BLOB_NOT_FOUND: 404,
   CHANNEL_UNKNOWN: 404,
+  WORK_UNKNOWN: 404,
+  PICTURE_GONE: 404,
   UPLOAD_GONE: 409,
   LINE_ID_TAKEN: 409,
   NAME_TAKEN: 409,
   ATTACHMENT_TOO_LARGE: 413,
   REQUEST_TOO_LARGE: 413,
   TOO_FAST: 429,
+  QUOTA_EXCEEDED: 429,
   UPLOADS_FULL: 429,
   STOPPING: 503,
   DATABASE_UNAVAILABLE: 503,
@@ -81,6 +86,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
     const { code, message } = describeError(error);
+    errorsTotal.inc({ part: 'http', code });
     if (error instanceof KronaError) {
       const status = STATUS[code] ?? 400;
       // The rest of the body stays unread, so nothing can follow it.

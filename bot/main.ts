@@ -4,10 +4,17 @@ import type { WebSocketServerLike } from '@hono/node-server';
 import { WebSocketServer } from 'ws';
 import type { CommandContext } from '../commands/contract.ts';
 import type { Config } from '../core/config.ts';
+import { KronaError } from '../core/errors.ts';
 import { decodeSparingly } from '../core/pictures/picture.ts';
 import { signLink } from '../storage/links.ts';
 import type { Storage } from '../storage/open.ts';
+import { collectRecords } from '../operation/collect.ts';
+import { requireWorker, type Check } from '../operation/readiness.ts';
+import { startStatus } from '../operation/status.ts';
+import type { StatusServer } from '../operation/status-server.ts';
 import { relayOutbox } from '../storage/outbox.ts';
+import { createRestApi } from './api/routes.ts';
+import { watchWebhooks } from './api/webhooks.ts';
 import { Delivery } from './delivery/delivery.ts';
 import { createHandlers } from './dispatch.ts';
 import { watchDuels } from './duels.ts';
@@ -18,7 +25,7 @@ import type { Log } from '../core/log.ts';
 import { Outages } from './outages.ts';
 import { VoteDesk } from './votes.ts';
 import { Identity } from './web/identity.ts';
-import { Pace } from './web/pace.ts';
+import { Pace } from './pace.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
 import { Uploads } from './web/uploads.ts';
@@ -32,6 +39,8 @@ export interface Bot {
   readonly moderatorAddress: string;
   /** The port that it listens on. */
   readonly port: number;
+  /** Where monitoring asks; null: nowhere. */
+  readonly statusAddress: string | null;
   /** Finishes what is under way. The storage stays open. */
   stop(): Promise<void>;
 }
@@ -44,7 +53,7 @@ export interface BotOptions {
  * Starts the bot on an open storage.
  *
  * @throws KronaError KRONA_PORT_TAKEN, KRONA_HOST_INVALID, DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED,
- * DISCORD_UNREACHABLE
+ * DISCORD_UNREACHABLE, KRONA_STATUS_PORT_TAKEN
  */
 export async function startBot(storage: Storage, config: Config, { log }: BotOptions): Promise<Bot> {
   decodeSparingly();
@@ -57,12 +66,13 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const pace = webAccess.local ? null : new Pace();
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure, pace });
-  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, sockets });
+  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, config, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
+  app.route('/api/v1', createRestApi({ context, link, address: () => address }));
   const gateways = [web, ...(await platformGateways(config, { context, app, log, link }))];
   const outages = new Outages({ storage, log });
   const stopGateways: (() => Promise<void>)[] = [];
@@ -73,15 +83,25 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     onRestored: (count) => log.warn({ count }, 'the queue had lost jobs; they are queued again'),
   });
   const stopDuels = watchDuels(storage.records, log);
+  const { webhookOrigins: origins } = config;
+  const stopWebhooks = watchWebhooks({ context, link, secret, origins, log });
   const stopWatching = watchSockets(sockets, webAccess.trustedProxies);
+  let status: StatusServer | null = null;
   const stopAll = async () => {
+    await status?.close();
     await Promise.all(stopGateways.map((stop) => stop()));
     await stopRelay();
     await stopDuels();
+    await stopWebhooks();
     await outages.stop();
   };
   try {
     for (const gateway of gateways) stopGateways.push(await runGateway(gateway, { context, outages, log }));
+    status = await startStatus('bot', {
+      ...{ storage, config, log },
+      checks: checksOf(gateways, storage),
+      collect: collectRecords(storage.records),
+    });
     const server = await listen(app, config, sockets as unknown as WebSocketServerLike);
     ({ address } = server);
     outages.start();
@@ -89,6 +109,7 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
       address: server.address,
       moderatorAddress: `${server.address}/?moderator=${encodeURIComponent(webAccess.moderatorKey)}`,
       port: server.port,
+      statusAddress: status?.address ?? null,
       async stop() {
         stopWatching();
         await server.close();
@@ -101,6 +122,24 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     throw error;
   }
 }
+
+/** What a bot needs, beside the storage. */
+const checksOf = (gateways: readonly Gateway[], { records }: Storage): Record<string, Check> => ({
+  ...Object.fromEntries(gateways.map((gateway) => [gateway.platform, connected(gateway)])),
+  worker: () => requireWorker(records),
+});
+
+/** Asks whether a platform's events arrive. */
+const connected =
+  (gateway: Gateway): Check =>
+  async () => {
+    if (!gateway.isConnected())
+      throw new KronaError(
+        'NOT_CONNECTED',
+        `There is no connection to ${gateway.platform}. Krona tries again.`,
+        { retryable: true },
+      );
+  };
 
 interface PlatformParts {
   readonly context: CommandContext;

@@ -7,6 +7,7 @@ import type { Card } from '../commands/card.ts';
 import { loadCard } from '../commands/cards/load-card.ts';
 import { crownByVotes, recordReaction, storeReaction } from '../commands/votes/react.ts';
 import type { CommandContext } from '../commands/contract.ts';
+import { isApiMember } from '../core/api-tokens.ts';
 import { KronaError } from '../core/errors.ts';
 import { pauseAfter } from '../core/backoff.ts';
 import { groupBy } from '../core/group.ts';
@@ -204,7 +205,9 @@ export class VoteDesk {
       this.#inTurn(externalId, async () => {
         if (!isTold(externalId, reaction.emoji)) await storeReaction(reaction, this.#context);
       });
-    for (const { pictureId, memberId, emoji } of missing)
+    // Votes by the API stand in the records alone.
+    const taken = missing.filter(({ memberId }) => !isApiMember(externalIds.get(memberId) ?? ''));
+    for (const { pictureId, memberId, emoji } of taken)
       await change(externalIds.get(memberId) ?? '', { setId, pictureId, memberId, emoji, added: false });
     for (const [key, { member, emoji }] of there) {
       // They had their votes deleted, which the platform does not know.

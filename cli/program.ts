@@ -44,6 +44,26 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/blobs.ts'),
   },
   {
+    name: 'doctor',
+    summary: 'check configuration, storage, tokens, model and device',
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'backup',
+    summary: 'save the database and all files in a folder, while Krona runs',
+    load: () => import('./commands/backup.ts'),
+  },
+  {
+    name: 'restore',
+    summary: 'bring a backup back into an empty installation',
+    load: () => import('./commands/restore.ts'),
+  },
+  {
+    name: 'upgrade',
+    summary: 'check what an upgrade to this release changes',
+    load: () => import('./commands/upgrade.ts'),
+  },
+  {
     name: 'train',
     summary: 'train an adapter on photos of a subject',
     load: () => import('./commands/train.ts'),

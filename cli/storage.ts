@@ -1,9 +1,10 @@
 /** @file Opens the storage for the lifetime of a service. */
-import type { Config } from '../core/config.ts';
+import { readConfig, type Config } from '../core/config.ts';
 import { describeError } from '../core/errors.ts';
 import { makePrivateFolder } from '../core/private-files.ts';
 import { oncePerState } from '../core/retrying.ts';
-import { openStorage, type Storage } from '../storage/open.ts';
+import { openRecordsOf, openStorage, type Storage } from '../storage/open.ts';
+import type { RecordStore } from '../storage/records.ts';
 import type { createLog } from './log.ts';
 import type { Service } from './output.ts';
 
@@ -39,6 +40,16 @@ export async function onStorage(
   } catch (error) {
     await storage.close();
     throw error;
+  }
+}
+
+/** Does something with the records alone. @throws KronaError as openStorage */
+export async function onRecords<T>(work: (records: RecordStore) => Promise<T>): Promise<T> {
+  const records = await openRecordsOf(await readConfig());
+  try {
+    return await work(records);
+  } finally {
+    await records.close();
   }
 }
 

@@ -77,18 +77,27 @@ export function declared(name: string, action: string): { command: Command; data
 }
 
 /**
- * Runs a command for a member, after checking permissions and options. A KronaError becomes a card that only this member
- * sees; any other error is a bug, which the gateway logs and answers with `errorCard`.
+ * Runs a command for a member, after checking permissions and options.
+ *
+ * @throws KronaError for anything that the member can mend
  */
-export async function runCommand(
+export async function callCommand(
   name: string,
   invocation: Invocation,
   context: CommandContext,
 ): Promise<Card> {
+  const { command, data } = declared(name, invocation.action);
+  await admit(context.records, invocation, data);
+  return command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
+}
+
+/**
+ * The same for a member who reads the answer: a KronaError becomes a card that only they see; any other error is a bug,
+ * which the gateway logs and answers with `errorCard`.
+ */
+export async function runCommand(...call: Parameters<typeof callCommand>): Promise<Card> {
   try {
-    const { command, data } = declared(name, invocation.action);
-    await admit(context.records, invocation, data);
-    return await command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
+    return await callCommand(...call);
   } catch (error) {
     if (error instanceof KronaError) return errorCard(error);
     throw error;

@@ -22,6 +22,14 @@ import { readWebAccess, SHORTEST_KEY, type WebAccess } from './web-access.ts';
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
+/** The device of one engine. */
+export interface EngineDevice {
+  /** null: CUDA if it works, else the best that does. */
+  readonly kind: Device | null;
+  /** Number of the card, from 0; null: the first, or no card. */
+  readonly card: number | null;
+}
+
 const BLOB_LINKS = ['proxied', 'presigned'] as const;
 type BlobLinks = (typeof BLOB_LINKS)[number];
 
@@ -44,14 +52,18 @@ export interface Config {
   readonly refinerPath: string | null;
   /** KRONA_SPEED, absolute: an adapter for few steps (LCM, Lightning, Hyper-SD, …), or a folder of them. null: none. */
   readonly speedPath: string | null;
-  /** KRONA_DEVICE: the worker's device. null: CUDA if available, else the CPU. */
-  readonly device: Device | null;
+  /** KRONA_DEVICE: the worker's devices, one engine for each; never empty. */
+  readonly devices: readonly [EngineDevice, ...EngineDevice[]];
   /** KRONA_HOST: the address that the bot's http server listens on, 127.0.0.1 by default. */
   readonly host: string;
   /** KRONA_PORT: 7860 by default; 0 lets the system choose. */
   readonly port: number;
   /** KRONA_URL: the public address, for links, without a closing slash. null: `http://localhost:<port>`. */
   readonly publicUrl: string | null;
+  /** KRONA_STATUS_PORT and KRONA_STATUS_HOST: where monitoring asks this process. null: nowhere. */
+  readonly status: StatusAddress | null;
+  /** KRONA_WEBHOOK_ORIGINS: where webhooks of the API can go; none by default. */
+  readonly webhookOrigins: readonly string[];
   /** KRONA_SECRET: signs links. By default, made once at random and stored in the data folder. */
   readonly secret: string;
   /** Who can enter the web chat. */
@@ -60,6 +72,26 @@ export interface Config {
   readonly discord: DiscordConfig | null;
   /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also runs on Slack. */
   readonly slack: SlackConfig | null;
+}
+
+/** @throws KronaError KRONA_WEBHOOK_ORIGINS_INVALID */
+function webhookOrigins({ KRONA_WEBHOOK_ORIGINS: value = '' }: Environment): string[] {
+  const origins = value.split(/[\s,]+/).filter((each) => each !== '');
+  return origins.map((each) => {
+    const url = URL.canParse(each) ? new URL(each) : null;
+    if (url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+    throw new KronaError(
+      'KRONA_WEBHOOK_ORIGINS_INVALID',
+      'KRONA_WEBHOOK_ORIGINS must be addresses such as https://hooks.example.org, without a path, with commas between.',
+    );
+  });
+}
+
+export interface StatusAddress {
+  /** 127.0.0.1 by default: other machines can't ask. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
 }
 
 export interface DiscordConfig {
@@ -110,9 +142,11 @@ export async function readConfig(
     modelPath: resolve(env.KRONA_MODEL ?? embeddedModel),
     refinerPath: env.KRONA_REFINER ? resolve(env.KRONA_REFINER) : null,
     speedPath: env.KRONA_SPEED ? resolve(env.KRONA_SPEED) : null,
-    device: readDevice(env),
+    devices: readDevices(env),
     host,
-    port: port(env),
+    port: port(env, 'KRONA_PORT', '7860'),
+    status: status(env),
+    webhookOrigins: webhookOrigins(env),
     publicUrl,
     secret: await keptKey(env, folder, 'KRONA_SECRET', 'secret'),
     webAccess: readWebAccess(
@@ -125,15 +159,28 @@ export async function readConfig(
   };
 }
 
-/** @throws KronaError KRONA_DEVICE_INVALID */
-export function readDevice(env: Environment = readEnvironment()): Device | null {
-  const value = env.KRONA_DEVICE;
-  if (!value) return null;
-  const device = DEVICES.find((name) => name === value);
-  if (device !== undefined) return device;
+/** Returns the kind of the first device that KRONA_DEVICE names. @throws KronaError KRONA_DEVICE_INVALID */
+export const readDevice = (env: Environment = readEnvironment()): Device | null => readDevices(env)[0].kind;
+
+/** `cuda:0,cuda:1`: one engine on each card; `cpu,cpu`: two on the same processor. */
+function readDevices({ KRONA_DEVICE: value }: Environment): Config['devices'] {
+  const [first = { kind: null, card: null }, ...others] = (value ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+    .map((word) => readEngineDevice(word, value));
+  return [first, ...others];
+}
+
+function readEngineDevice(word: string, value = ''): EngineDevice {
+  const [name, card, ...more] = word.split(':');
+  const kind = DEVICES.find((each) => each === name);
+  const isNumbered = card === undefined || (kind === 'cuda' && /^\d{1,3}$/.test(card));
+  if (kind !== undefined && isNumbered && more.length === 0)
+    return { kind, card: card === undefined ? null : Number(card) };
   throw new KronaError(
     'KRONA_DEVICE_INVALID',
-    `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, not "${value}".`,
+    `KRONA_DEVICE must be one of ${DEVICES.join(', ')}, or several such as cuda:0,cuda:1, not "${value}".`,
   );
 }
 
@@ -204,14 +251,16 @@ function url(
   );
 }
 
-function port(env: Environment): number {
-  const value = env.KRONA_PORT ?? '7860';
+function status(env: Environment): StatusAddress | null {
+  const { KRONA_STATUS_PORT: given, KRONA_STATUS_HOST: host = '127.0.0.1' } = env;
+  return given === undefined ? null : { host, port: port(env, 'KRONA_STATUS_PORT', given) };
+}
+
+function port(env: Environment, name: 'KRONA_PORT' | 'KRONA_STATUS_PORT', fallback: string): number {
+  const value = env[name] ?? fallback;
   const number = Number(value);
   if (/^\d+$/.test(value) && number <= 65535) return number;
-  throw new KronaError(
-    'KRONA_PORT_INVALID',
-    `KRONA_PORT must be a whole number from 0 to 65535, not "${value}".`,
-  );
+  throw new KronaError(`${name}_INVALID`, `${name} must be a whole number from 0 to 65535, not "${value}".`);
 }
 
 /** A key from its variable; else the one in a file of the data folder, made once at random. */

@@ -14,6 +14,10 @@ export const VARIABLES = [
   'KRONA_ACCESS_KEY',
   'KRONA_MODERATOR_KEY',
   'KRONA_TRUSTED_PROXIES',
+  'KRONA_STATUS_PORT',
+  'KRONA_STATUS_HOST',
+  'KRONA_WEBHOOK_ORIGINS',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
   'KRONA_MODEL',
   'KRONA_CATALOGUE',
   'KRONA_REFINER',
@@ -55,6 +59,12 @@ export function readEnvironment(
   from: Readonly<Record<string, string | undefined>> = process.env,
 ): Environment {
   return Object.fromEntries(VARIABLES.flatMap((name) => (from[name] ? [[name, from[name]]] : [])));
+}
+
+/** Variables of this process that have Krona's name but no meaning, such as mistyped ones. */
+export function unknownVariables(): string[] {
+  const known: readonly string[] = VARIABLES;
+  return Object.keys(process.env).filter((name) => name.startsWith('KRONA_') && !known.includes(name));
 }
 
 /** Variables of the system that programs and their libraries look for. */
@@ -112,6 +122,10 @@ const CHILD_VARIABLES = {
       'KRONA_SPEED',
       'KRONA_DEVICE',
       'KRONA_LOG',
+      'KRONA_STATUS_PORT',
+      'KRONA_STATUS_HOST',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'KRONA_STORAGE',
       'DATABASE_URL',
       'REDIS_URL',
       // Models are pulled from the hub, gated ones with the token.
@@ -139,6 +153,21 @@ export function childEnvironment(
   );
   return { ...Object.fromEntries(own), ...changes };
 }
+
+/** Variables with which a process sees one card alone. @param card - its number, from 0, among those that this process sees */
+export function cardEnvironment(card: number | null): NodeJS.ProcessEnv {
+  if (card === null) return {};
+  const visible = process.env.CUDA_VISIBLE_DEVICES?.split(',');
+  return {
+    // With none, CUDA finds no card and says so.
+    CUDA_VISIBLE_DEVICES: visible === undefined ? String(card) : (visible[card] ?? ''),
+    // The numbers of `nvidia-smi`; by default, CUDA counts the fastest first.
+    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+  };
+}
+
+/** The first card that this process sees, as `nvidia-smi` names it; null: all of them. */
+export const visibleCard = (): string | null => process.env.CUDA_VISIBLE_DEVICES?.split(',')[0] || null;
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;

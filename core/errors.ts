@@ -43,6 +43,12 @@ export function describeError(error: unknown): { code: string; message: string }
   return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
+const OUTAGES = ['DATABASE_UNAVAILABLE', 'DATABASE_READ_ONLY', 'REDIS_UNAVAILABLE', 'BLOBS_UNREACHABLE'];
+
+/** Whether a server that everything needs is away: it comes back, and no job is to blame. */
+export const isOutage = (error: unknown): boolean =>
+  error instanceof KronaError && OUTAGES.includes(error.code);
+
 /** Any thrown value as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

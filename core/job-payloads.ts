@@ -11,6 +11,12 @@ export interface JobPayloads {
   readonly pull: { readonly model: string };
 }
 
+/**
+ * The version of the payloads and of what they mean; grows with every change that an older worker would get wrong. A
+ * worker leaves jobs of a later version to newer workers.
+ */
+export const JOB_VERSION = 1;
+
 /** Each kind has its own queue and workers: pictures never wait behind a training. */
 export type JobKind = keyof JobPayloads;
 

@@ -14,6 +14,19 @@ export const { version: runtimeVersion } = require('onnxruntime-node/package.jso
   readonly version: string;
 };
 
+/** Whether Krona runs on a version of Node, as `engines` in package.json has it. */
+export function runsOnNode(node = process.versions.node): boolean {
+  const [major = 0, minor = 0] = node.split('.').map(Number);
+  const least = ENGINES.get(major);
+  return least === undefined ? major >= 24 : minor >= least;
+}
+
+/** Least minor version of the major ones that some of are too old; see `engines`. */
+const ENGINES: ReadonlyMap<number, number> = new Map([
+  [20, 19],
+  [22, 18],
+]);
+
 /** Folder of the embedded model, absolute. */
 export const embeddedModel = join(dirname(file), 'models/krona-emoji');
 

@@ -80,6 +80,16 @@ export interface Progress {
   readonly secondsLeft: number | null;
   /** The current phase, for people: `caching latents`, `training`, `drawing samples`. */
   readonly phase: string;
+  /** Missing while the worker that began goes on. */
+  readonly resumed?: Resumed;
+}
+
+/** How a training goes on after its worker stopped. */
+export interface Resumed {
+  /** The step from which it goes on; 0: from the start. */
+  readonly step: number;
+  /** On another machine, or with another data folder: it had nothing of the training. */
+  readonly elsewhere: boolean;
 }
 
 export interface WorkFailure {
@@ -409,7 +419,7 @@ export interface AuditEntry {
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `model`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `queue`, `model`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;

@@ -27,7 +27,7 @@ export async function openStorage(
   config: Config,
   { onError = () => {} }: StorageOptions = {},
 ): Promise<Storage> {
-  const databaseUrl = config.databaseUrl ?? (await embeddedDatabaseUrl(config));
+  const databaseUrl = await databaseUrlOf(config);
   const records = await openRecords(databaseUrl, onError);
   const blobs = await openBlobs(config.blobs, {
     ...config,
@@ -47,12 +47,18 @@ export async function openStorage(
   };
 }
 
+/** Opens the records alone, such as for a command. @throws KronaError as openStorage */
+export const openRecordsOf = async (config: Config): Promise<RecordStore> =>
+  openRecords(await databaseUrlOf(config), () => {});
+
+const databaseUrlOf = async (config: Config): Promise<string> =>
+  config.databaseUrl ?? embeddedDatabaseUrl(config);
+
 /** Opens the blobs at any place, such as to copy them. @throws KronaError as openStorage */
 export function openBlobsAt(place: BlobPlace, config: Config): Promise<BlobStore> {
   const database = async (): Promise<string> => {
-    const url = config.databaseUrl ?? (await embeddedDatabaseUrl(config));
-    await (await openRecords(url, () => {})).close();
-    return url;
+    await (await openRecordsOf(config)).close();
+    return databaseUrlOf(config);
   };
   return openBlobs(place, { ...config, database, onError: () => {} });
 }

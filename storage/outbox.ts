@@ -4,6 +4,7 @@
  * to the queue again does nothing.
  */
 import { repeat } from '../core/retrying.ts';
+import { spanOf } from '../core/tracing.ts';
 import type { JobQueue } from './jobs/contract.ts';
 import { restoreLostJobs } from './reconcile.ts';
 import type { RecordStore } from './records.ts';
@@ -46,8 +47,11 @@ export function relayOutbox(
   const stopping = new AbortController();
   let nextLook = -Infinity;
   const round = async (): Promise<void> => {
-    for (const { id, kind, payload, owner } of await records.outboxJobs(BATCH)) {
-      await jobs.enqueue(kind, id, payload, owner);
+    const added = await records.outboxJobs(BATCH);
+    const began = Date.now();
+    await jobs.enqueueAll(added);
+    for (const { id, kind } of added) {
+      spanOf(id, 'enqueue', began, { kind });
       await records.removeOutboxJob(id);
     }
     await releaseWaiting(records);

@@ -30,14 +30,27 @@ import type {
   OutboxJob,
   OwnedJob,
 } from '../core/records.ts';
+import type { JobKind } from '../core/job-payloads.ts';
+import type { ApiToken, ListedToken, WebhookDelivery } from '../core/api-tokens.ts';
+import type { LoggedEntry, OverviewChannel, OverviewWork } from '../core/overview.ts';
 import type { ChannelRules, Reach, ServerRules } from '../core/rules.ts';
 import type { ChannelSettings } from '../core/settings/schema.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
+import type { WorkerFacts, WorkerRecord } from '../core/workers.ts';
 
 type New<T, Optional extends keyof T = never> = Omit<T, 'revision' | 'createdAt' | Optional> &
   Partial<Pick<T, Optional>>;
 
 type LineContent = Pick<ChatLine, 'id' | 'channelId' | 'memberId' | 'body'>;
+
+/** How many jobs of a kind there are. */
+export interface Workload {
+  readonly kind: JobKind;
+  readonly state: 'queued' | 'running';
+  readonly count: number;
+  /** Since the oldest was requested. */
+  readonly oldestSeconds: number;
+}
 
 /** What a platform says of a channel. */
 export interface ChannelFacts {
@@ -152,10 +165,10 @@ export interface Records {
   /** Runs and sets that are queued or running, oldest first. */
   openWork(channelId: string): Promise<{ runs: Run[]; sets: PictureSet[] }>;
   updateRun(id: string, change: Partial<Pick<Run, 'state' | RunOutcome>>): Promise<void>;
-  /** The blob with the last saved state of an unfinished run; null when none was stored. */
-  runState(id: string): Promise<string | null>;
-  /** Does nothing when the run was deleted. */
-  saveRunState(id: string, hash: string): Promise<void>;
+  /** The blob with the last saved state of an unfinished run, and how many steps it has; null when none was stored. */
+  runState(id: string): Promise<RunState | null>;
+  /** Does nothing when the run was deleted, or has a later state. @param state - null: forgets it */
+  saveRunState(id: string, state: RunState | null): Promise<void>;
   /**
    * When the run already has an adapter of this step with these factors and rate (a resumed run writes its checkpoints
    * again), only makes it the final one, if it is.
@@ -303,6 +316,33 @@ export interface Records {
    */
   openJobs(): Promise<OwnedJob[]>;
 
+  /** Open work of all channels, by kind and state; states without any are left out. */
+  workload(): Promise<Workload[]>;
+  /** Bytes of all photos, adapters and pictures. */
+  storedBytesInAll(): Promise<number>;
+  /** Runs and requested sets of all channels that are queued or running, oldest first. */
+  openWorkOfAll(limit: number): Promise<OverviewWork[]>;
+  /** The same that have ended, the last first. */
+  endedWorkOfAll(limit: number): Promise<OverviewWork[]>;
+  /** Those with the most files first. */
+  channelsOfAll(limit: number): Promise<OverviewChannel[]>;
+  /** Newest first. */
+  auditOfAll(limit: number): Promise<LoggedEntry[]>;
+
+  // Tokens of the REST API
+  /** @param token - with the hash of what programs send */
+  addApiToken(token: Omit<ApiToken, 'createdAt' | 'usedAt'> & { readonly hash: string }): Promise<void>;
+  /** The token of a hash, now used; null when there is none. */
+  useApiToken(hash: string): Promise<ApiToken | null>;
+  /** Of all channels, oldest first. */
+  listApiTokens(): Promise<ListedToken[]>;
+  removeApiToken(id: string): Promise<void>;
+  /** Adds deliveries for work that has ended since, and of which webhooks are to be told. */
+  noteEndedWork(): Promise<void>;
+  dueDeliveries(limit: number): Promise<WebhookDelivery[]>;
+  /** Counts a try. @param seconds - until the next; null: none follows */
+  markDelivery(id: string, seconds: number | null): Promise<void>;
+
   /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;
 
@@ -337,6 +377,22 @@ export interface Records {
   /** Does nothing when it is accepted already. */
   acceptLicence(licence: string, memberId: string): Promise<void>;
   acceptedLicence(licence: string): Promise<AcceptedLicence | null>;
+
+  // Workers
+  /** A heartbeat. Workers without one for a day are forgotten. */
+  saveWorker(facts: WorkerFacts): Promise<Pick<WorkerRecord, 'drain'>>;
+  /** Also those that are gone, until they are forgotten. In the order in which they started. */
+  workers(): Promise<WorkerRecord[]>;
+  /** Asks workers to take no more jobs. They hear it with their next heartbeat. */
+  drainWorkers(ids: readonly string[]): Promise<void>;
+  removeWorker(id: string): Promise<void>;
+}
+
+/** From where another worker can go on with a training. */
+export interface RunState {
+  readonly hash: string;
+  /** 0 where an earlier release stored it. */
+  readonly step: number;
 }
 
 /** Where a pulled model's files are from. */

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..');
 /** Files that the program reads at run time and the compiler doesn't copy. */
 const ASSETS = [
   'storage/postgres/migrations',
-  ...['style.css', 'card.css', 'composer.css'].map((name) => `bot/web/client/${name}`),
+  ...['style.css', 'card.css', 'composer.css', 'administration.css'].map((name) => `bot/web/client/${name}`),
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });

@@ -15,6 +15,7 @@ const ROOT = join(import.meta.dirname, '..');
 const ROOMS = {
   core: 'Configuration and files',
   storage: 'Storage',
+  operation: 'Operation',
   commands: 'Commands in chat',
   bot: 'Bot',
   'gpu-worker': 'Models, training and drawing',

@@ -9,6 +9,7 @@ import { pauseAfter } from '../../core/backoff.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Post } from '../../core/records.ts';
+import { traced } from '../../core/tracing.ts';
 import { oncePerState, repeat, retry } from '../../core/retrying.ts';
 import type { Gateway } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
@@ -184,7 +185,7 @@ export class Delivery {
   /** Does the work and sets the time of the next. Returns what went wrong, else null. */
   async #attempt(post: Post, work: () => Promise<void>): Promise<unknown> {
     try {
-      await work();
+      await traced(post.targetId, 'show', work, { platform: this.#gateway.platform });
       this.#pacing.shown(post.id, this.#gateway.editInterval(Date.now() - post.createdAt.getTime()));
       return null;
     } catch (error) {

@@ -14,6 +14,7 @@ import {
 } from 'discord.js';
 import type { DiscordConfig } from '../../core/config.ts';
 import type { Log } from '../../core/log.ts';
+import { acknowledging } from '../../core/metrics.ts';
 import type { Answerable } from './answering.ts';
 import { restOptions } from './connection.ts';
 import { isDiscord, notTaken } from './errors.ts';
@@ -39,7 +40,7 @@ export class Callbacks {
    */
   async acknowledge(interaction: Answerable): Promise<boolean> {
     try {
-      await this.answer(
+      const answered = this.answer(
         interaction,
         interaction.isButton()
           ? // A button's message stays as it is until its record changes.
@@ -49,6 +50,7 @@ export class Callbacks {
               data: { flags: MessageFlags.Ephemeral },
             },
       );
+      await acknowledging('discord', answered);
       return true;
     } catch (cause) {
       this.#log.error({ error: notTaken(cause) }, 'could not acknowledge an interaction on Discord');

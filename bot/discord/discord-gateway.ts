@@ -1,6 +1,6 @@
 /** @file Discord as a gateway: events from its WebSocket, messages over its REST interface. */
 import { randomUUID } from 'node:crypto';
-import { type Client, Events } from 'discord.js';
+import { type Client, Events, Status } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -109,6 +109,11 @@ export class DiscordGateway implements Gateway {
     if (age < 30 * MINUTE) return 6_000;
     // After an hour Discord takes few edits of a message.
     return age < 55 * MINUTE ? 15_000 : 60_000;
+  }
+
+  isConnected(): boolean {
+    const { shards } = this.#client.ws;
+    return shards.size > 0 && shards.every(({ status }) => status === Status.Ready);
   }
 
   /** @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_SHARDS_NEEDED, DISCORD_UNREACHABLE */

@@ -2,6 +2,7 @@
 import {
   ApplicationCommandOptionType,
   DiscordAPIError,
+  type RESTGetAPIApplicationCommandsResult,
   type RESTGetCurrentApplicationResult,
   Routes,
 } from 'discord.js';
@@ -52,6 +53,29 @@ export async function registerCommands(
         { cause: error },
       );
     if (error instanceof DiscordAPIError && error.status < 500) throw error;
+    throw unreachable(error);
+  }
+}
+
+export interface ApplicationState {
+  readonly application: Registered['application'];
+  /** How many are registered for all servers. */
+  readonly commands: number;
+  /** Names of top-level commands and menu entries that this release has and Discord lacks. */
+  readonly missing: readonly string[];
+}
+
+/** Looks at the application of a token, and changes nothing. @throws KronaError DISCORD_TOKEN_INVALID, DISCORD_UNREACHABLE */
+export async function describeApplication(config: DiscordConfig): Promise<ApplicationState> {
+  const rest = new BotRest(config);
+  try {
+    const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
+    const there = await rest.ask<RESTGetAPIApplicationCommandsResult>('get', Routes.applicationCommands(id));
+    const names = there.map((command) => command.name);
+    const missing = registration().flatMap((command) => (names.includes(command.name) ? [] : [command.name]));
+    return { application: { id, name }, commands: there.length, missing };
+  } catch (error) {
+    if (error instanceof DiscordAPIError && error.status === 401) throw tokenInvalid(error);
     throw unreachable(error);
   }
 }

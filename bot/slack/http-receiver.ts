@@ -19,6 +19,11 @@ export class HttpReceiver implements Receiver {
   #app: App | null = null;
   #open = false;
 
+  /** Slack comes to the bot's server, so that it listens is all that the bot knows. */
+  get isConnected(): boolean {
+    return this.#open;
+  }
+
   constructor(signingSecret: string, log: Log) {
     this.#signingSecret = signingSecret;
     this.#log = log;

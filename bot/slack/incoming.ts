@@ -13,6 +13,7 @@ import { COMPLETED, completionOptions, formErrors, FORM_CALLBACK, readForm, read
 import { homeView } from './home.ts';
 import { Places } from './places.ts';
 import { ReactionEvents } from './reaction-events.ts';
+import { acknowledging } from '../../core/metrics.ts';
 import { RecentSet } from '../../core/recent.ts';
 
 const COMMAND = '/krona';
@@ -85,7 +86,7 @@ export class Incoming {
 
   #listenToCommands(app: App): void {
     app.command(COMMAND, async ({ command, ack }) => {
-      const acknowledged = ack();
+      const acknowledged = acknowledging('slack', ack());
       const { channel_id: channelId, user_id: userId, response_url: responseUrl } = command;
       const asked = this.#asked(
         { id: channelId, name: command.channel_name },
@@ -135,7 +136,7 @@ export class Incoming {
   #listenToButtons(app: App): void {
     // Every other button's id is its action.
     app.action({ type: 'block_actions', action_id: /^[a-z]+:/ }, async ({ action: button, body, ack }) => {
-      await ack();
+      await acknowledging('slack', ack());
       if (button.type !== 'button' || body.type !== 'block_actions' || !body.channel) return;
       const { id, username } = body.user;
       const asked = this.#asked(body.channel, { id, name: username ?? id }, body.response_url ?? null);

@@ -19,7 +19,7 @@ import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
 import { HttpReceiver } from './http-receiver.ts';
 import { Incoming } from './incoming.ts';
-import { NEEDED_SCOPES } from './manifest.ts';
+import { missingScopes } from './installation.ts';
 import { Members } from './members.ts';
 import { Messages } from './messages.ts';
 import { PhotoDownloads } from './photo-download.ts';
@@ -97,6 +97,10 @@ export class SlackGateway implements Gateway {
 
   editInterval(age: number): number {
     return this.#messages.editInterval(age);
+  }
+
+  isConnected(): boolean {
+    return this.#receiver.isConnected;
   }
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
@@ -199,12 +203,10 @@ export class SlackGateway implements Gateway {
   }
 
   #warnOfScopes(granted: readonly string[]): void {
-    if (granted.length === 0) return;
-    for (const { scope, without } of NEEDED_SCOPES)
-      if (!granted.includes(scope))
-        this.#parts.log.warn(
-          { code: 'SLACK_SCOPE_MISSING', scope },
-          `Slack: the app lacks the scope ${scope}, so ${without}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
-        );
+    for (const { scope, without } of missingScopes(granted))
+      this.#parts.log.warn(
+        { code: 'SLACK_SCOPE_MISSING', scope },
+        `Slack: the app lacks the scope ${scope}, so ${without}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,
+      );
   }
 }

@@ -41,6 +41,11 @@ export class SocketReceiver implements Receiver {
   readonly #stopping = new AbortController();
   /** The code of the last failure in the log. */
   #told = '';
+  #connected = false;
+
+  get isConnected(): boolean {
+    return this.#connected;
+  }
 
   constructor(options: SocketOptions) {
     this.#options = options;
@@ -93,7 +98,9 @@ export class SocketReceiver implements Receiver {
     let short = 0;
     const untilLost = async () => {
       const since = performance.now();
+      this.#connected = true;
       await new Promise((resolve) => this.#inner.client.once('disconnected', resolve));
+      this.#connected = false;
       lost = performance.now();
       if (lost - since > SHORT_LIVED) {
         short = 0;

@@ -10,14 +10,15 @@ import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
 import { welcomeOf } from '../../commands/models/model.ts';
 import { completeOption } from '../../commands/line/complete.ts';
 import { KronaError } from '../../core/errors.ts';
-import { describeComputer } from '../../core/settings/computer.ts';
+import { acknowledging } from '../../core/metrics.ts';
 import { admit } from '../../commands/rules/guard.ts';
 import type { Member } from '../../core/records.ts';
+import { administrationRoutes, type AdministrationParts } from './administration.ts';
 import type { Identity } from './identity.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../pace.ts';
 import { describeCommands } from './options.ts';
 import { EARLIER_LINES, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
-import { checked, emoji, notStored, text, uuid } from './request.ts';
+import { checked, emoji, notStored, text, uuid } from '../request.ts';
 import { tooLarge, type Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
 
@@ -33,6 +34,7 @@ export interface ApiParts {
   readonly identity: Identity;
   /** null where only people on this machine use the chat. */
   readonly pace: Pace | null;
+  readonly config: AdministrationParts['config'];
 }
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });
@@ -43,6 +45,8 @@ const photoSized: MiddlewareHandler = async (context, next) => {
     throw tooLarge(fileNameOf(context));
   await next();
 };
+
+const acknowledged: MiddlewareHandler = (_context, next) => acknowledging('web', next());
 
 /** Who the browser is, which commands exist, and the channels. */
 function generalRoutes({ gateway: { channels, hub }, context: { records }, identity }: ApiParts) {
@@ -63,11 +67,6 @@ function generalRoutes({ gateway: { channels, hub }, context: { records }, ident
       return context.json({});
     })
     .post('/invitations', (context) => context.json({ query: identity.invite(context) }, 201))
-    .get('/computer', async (context) => {
-      await identity.require(context);
-      identity.requireModerator(context, 'see what Krona computes on');
-      return context.json({ text: describeComputer(await records.modelCard()) });
-    })
     .get('/commands', (context) => context.json(describeCommands(COMMANDS)))
     .post('/channels', checked('json', v.object({ name: text(MOST_TYPED) })), async (context) => {
       const member = await identity.require(context);
@@ -132,7 +131,7 @@ function channelRoutes(parts: ApiParts) {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
       return context.json({ card: await welcomeOf(where, commands) });
     })
-    .post('/channels/:channel/messages', checked('json', MESSAGE), async (context) => {
+    .post('/channels/:channel/messages', acknowledged, checked('json', MESSAGE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
       pace?.count(where.member.id);
       const { id, text: typed, uploads: ids } = context.req.valid('json');
@@ -146,7 +145,7 @@ function channelRoutes(parts: ApiParts) {
       await gateway.events.say({ ...where, id, text: words, command, uploads: found });
       return context.json({}, 202);
     })
-    .post('/channels/:channel/actions', checked('json', PRESS), async (context) => {
+    .post('/channels/:channel/actions', acknowledged, checked('json', PRESS), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);
       pace?.count(where.member.id);
       gateway.events.press({ ...where, ...context.req.valid('json') });
@@ -220,6 +219,7 @@ export function createApi(parts: ApiParts) {
     .route('/', uploadRoutes(parts))
     .use(bodyLimit({ maxSize: SMALL }))
     .route('/', generalRoutes(parts))
+    .route('/administration', administrationRoutes(parts))
     .route('/', channelRoutes(parts));
 }
 

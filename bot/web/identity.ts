@@ -14,7 +14,7 @@ import type { RecordStore } from '../../storage/records.ts';
 import { addressOf } from '../client-address.ts';
 import { Lanes } from '../lanes.ts';
 import { checkName, looksLike } from './names.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../pace.ts';
 import { Passes } from './passes.ts';
 
 const COOKIE = 'krona-member';

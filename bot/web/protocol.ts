@@ -1,5 +1,8 @@
 /** @file The shapes of what the page and the bot send each other. Times are milliseconds since the epoch. */
 import type { Card } from '../../commands/card.ts';
+import type { WorkerRecord } from '../../core/workers.ts';
+import type { ListedToken } from '../../core/api-tokens.ts';
+import type { OverviewChannel, OverviewWork } from '../../core/overview.ts';
 
 export interface MemberView {
   readonly id: string;
@@ -166,6 +169,75 @@ export interface ErrorView {
   readonly code: string;
   readonly message: string;
 }
+
+type Times = 'createdAt' | 'startedAt' | 'endedAt';
+
+/** A run or a set, for administrators. */
+export type WorkView = Omit<OverviewWork, Times> &
+  Readonly<Record<'createdAt', number> & Record<'startedAt' | 'endedAt', number | null>>;
+
+/** An entry of the log, for administrators. */
+export interface EntryView {
+  readonly id: string;
+  readonly action: string;
+  readonly details: string;
+  readonly at: number;
+  readonly channelName: string;
+  readonly platform: OverviewWork['platform'];
+  /** null: votes. */
+  readonly memberName: string | null;
+}
+
+/** A token of the REST API, for administrators. */
+export type TokenView = Omit<ListedToken, 'createdAt' | 'usedAt'> &
+  Readonly<Record<'createdAt', number> & Record<'usedAt', number | null>>;
+
+/** A worker, for administrators. */
+export interface WorkerView extends Pick<WorkerRecord, 'id' | 'host' | 'version' | 'models'> {
+  /** With its memory, in words. */
+  readonly device: string;
+  /** What it does now, in words. */
+  readonly doing: string;
+  /** It takes jobs, and can be told to take no more. */
+  readonly canDrain: boolean;
+}
+
+/** The rules of a channel, for administrators: as `/krona rules show` tells them. */
+export interface RulesView {
+  readonly text: readonly string[];
+  /** Each with its value. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** What the administrator's page shows. */
+export interface AdministrationView {
+  /** What the workers compute on, in sentences. */
+  readonly computer: string;
+  /** The one that started first comes first. */
+  readonly workers: readonly WorkerView[];
+  /** Oldest first. */
+  readonly open: readonly WorkView[];
+  /** The last first. */
+  readonly ended: readonly WorkView[];
+  /** Bytes; `limit` null: none. */
+  readonly disk: {
+    readonly free: number;
+    readonly size: number;
+    readonly stored: number;
+    readonly limit: number | null;
+  };
+  /** Those with the most files first. */
+  readonly channels: readonly OverviewChannel[];
+  /** Of the REST API, oldest first. */
+  readonly tokens: readonly TokenView[];
+  /** Whether tokens can have webhooks. */
+  readonly webhooks: boolean;
+  /** Newest first. */
+  readonly log: readonly EntryView[];
+}
+
+/** The page's address of what is no channel: no channel's name has a slash. */
+export const ADMINISTRATION = '/administration';
 
 /** The channel that every page starts in. */
 export const FIRST_CHANNEL = 'general';

@@ -3,10 +3,11 @@ import type { Hono } from 'hono';
 import type { WebSocketServer } from 'ws';
 import type { CommandContext } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { AdministrationParts } from './administration.ts';
 import { createApi } from './api.ts';
 import type { Identity } from './identity.ts';
 import { liveConnection } from './live.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../pace.ts';
 import type { Page } from './page.ts';
 import type { Uploads } from './uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
@@ -18,6 +19,7 @@ export interface WebParts {
   readonly page: Page;
   readonly identity: Identity;
   readonly pace: Pace | null;
+  readonly config: AdministrationParts['config'];
   readonly sockets: WebSocketServer;
 }
 

@@ -52,6 +52,11 @@ export class WebGateway implements Gateway {
     return 500;
   }
 
+  /** Its events come through the bot's own server. */
+  isConnected(): boolean {
+    return true;
+  }
+
   async start(handlers: GatewayHandlers): Promise<void> {
     this.events.start(handlers);
     await this.channels.start();

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { startBot } from '../../bot/main.ts';
 import { readConfig, type Config } from '../../core/config.ts';
+import { startTracing } from '../../operation/tracing.ts';
 import { createLog } from '../log.ts';
 import { service, type Outcome, type Service, type Shell } from '../output.ts';
 import { onStorage } from '../storage.ts';
@@ -20,19 +21,30 @@ export interface BotAddresses {
   readonly moderatorAddress: string;
   /** The port that it listens on, which the addresses need not name. */
   readonly port: number;
+  /** Where monitoring asks it; null: nowhere. */
+  readonly statusAddress: string | null;
 }
 
 function serveBot(config: Config, signal: AbortSignal): Promise<Service> {
   const log = createLog('bot');
   return onStorage(config, log, signal, async (storage) => {
+    const stopTracing = await startTracing('bot');
     const bot = await startBot(storage, config, { log });
-    return { ...describeBot(bot), stop: () => bot.stop() };
+    return {
+      ...describeBot(bot),
+      async stop() {
+        await bot.stop();
+        await stopTracing();
+      },
+    };
   });
 }
 
-export function describeBot({ address, moderatorAddress, port }: BotAddresses): Outcome {
+export function describeBot(addresses: BotAddresses): Outcome {
+  const { address, moderatorAddress, port, statusAddress } = addresses;
+  const monitoring = statusAddress === null ? '' : `\nMonitoring: ${statusAddress}/metrics`;
   return {
-    json: { address, moderatorAddress, port },
-    text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}`,
+    json: { address, moderatorAddress, port, statusAddress },
+    text: `Chat: ${address}\nFor you, as a moderator: ${moderatorAddress}${monitoring}`,
   };
 }

@@ -49,7 +49,7 @@ async function startServices(
   // Open pages expect a restarted bot at the same address.
   bot.keep({ KRONA_PORT: String(addresses.port) });
   // After the bot, so that the first page does not wait for the model.
-  const worker = new ServiceProcess({ command: 'worker', log, signal });
+  const worker = new ServiceProcess({ command: 'worker', log, signal, env: workerStatus(config) });
   const { json, text } = describeBot(addresses);
   const computer = await computerLine(config);
   return {
@@ -61,9 +61,14 @@ async function startServices(
   };
 }
 
+/** Both can't listen on one port: the worker has the next. */
+function workerStatus({ status }: Config): Record<string, string> {
+  return status === null || status.port === 0 ? {} : { KRONA_STATUS_PORT: String(status.port + 1) };
+}
+
 /** The last report of the device that the worker was told to use; of any, if it chooses. */
-async function computerLine({ dataFolder, device }: Config): Promise<string> {
+async function computerLine({ dataFolder, devices: [{ kind }] }: Config): Promise<string> {
   const checks = await keptDeviceChecks(dataFolder);
-  const [last] = device === null ? checks : checks.filter((check) => check.device === device);
+  const [last] = kind === null ? checks : checks.filter((check) => check.device === kind);
   return last ? describeCheck(last) : 'not checked yet. `krona device check` tells how fast it is.';
 }

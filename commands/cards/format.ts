@@ -37,3 +37,8 @@ export function errorCard(error: unknown): Card {
     audience: 'caller',
   };
 }
+
+/** The code of a card that `errorCard` has made; null for any other card. */
+export function refusalOf({ tone, fields = [] }: Card): string | null {
+  return tone === 'error' ? (fields.find(({ name }) => name === 'code')?.value ?? null) : null;
+}

@@ -45,7 +45,7 @@ function textOf(source: RunCardSource): string[] {
     const kept = `\`/krona adapters\` keeps its ${counted(adapters.length, 'checkpoint')}.`;
     return adapters.length > 0 ? [kept, again] : [again];
   }
-  if (run.state !== 'done') return [];
+  if (run.state !== 'done') return resumedText(run);
   const took = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : null;
   return [
     ...(run.refinement === null
@@ -57,6 +57,16 @@ function textOf(source: RunCardSource): string[] {
       : []),
     ...(took === null ? [] : [`It took ${duration(took)}.`]),
   ];
+}
+
+/** Says that its worker stopped, while another one goes on. */
+function resumedText({ progress }: Run): string[] {
+  const { resumed } = progress ?? {};
+  if (!resumed) return [];
+  const { step, elsewhere } = resumed;
+  const why = elsewhere ? 'The worker stopped.' : 'The training was interrupted.';
+  const goesOn = step === 0 ? 'Training starts again' : `Training goes on from step ${step}`;
+  return [`${why} ${goesOn}${elsewhere ? ' on another worker' : ''}.`];
 }
 
 /** Which checkpoint was kept, and why the run ended when it did; nothing of a run that keeps the last. */

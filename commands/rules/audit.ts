@@ -13,6 +13,7 @@ type AuditAction =
   | 'champion'
   | 'delete'
   | 'privacy'
+  | 'queue'
   | 'model';
 
 /** Adds a log entry. Call it in the transaction of the logged change. */

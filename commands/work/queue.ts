@@ -4,6 +4,7 @@ import type { JobKind } from '../../core/job-payloads.ts';
 import type { Channel, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import { pictureTime } from '../../core/settings/computer.ts';
+import { describeDevice, describeDoing, isGone } from '../../core/workers.ts';
 import type { Card } from '../card.ts';
 import { counted, duration, ordinal } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
@@ -58,10 +59,18 @@ async function timeLines({ records }: CommandContext, { settings, model: name }:
   return time === null ? [] : [time];
 }
 
+/** The workers by their devices. Their machines' names and the jobs of other channels are not for members. */
+async function workerLines({ records }: CommandContext): Promise<string[]> {
+  const workers = (await records.workers()).filter((worker) => !isGone(worker));
+  if (workers.length === 0) return ['No worker is running, so jobs wait.'];
+  const each = workers.map((worker) => `${describeDevice(worker)}: ${describeDoing(worker)}`);
+  return [`${counted(workers.length, 'worker')}. ${each.join('; ')}.`];
+}
+
 async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
   const work = await channelQueue(context.records, channel.id);
   const limits = await limitLines(context.records, channel.id, member);
-  const time = await timeLines(context, channel);
+  const time = [...(await workerLines(context)), ...(await timeLines(context, channel))];
   if (work.length === 0)
     return { tone: 'info', title: 'The queue is empty', text: [...time, ...limits], audience: 'caller' };
   const subjects = await subjectNames(context.records, channel);

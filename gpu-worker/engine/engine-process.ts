@@ -36,6 +36,7 @@ import { trainAdapter } from '../training/train.ts';
 import {
   errorMessage,
   errorOf,
+  KEPT_ADAPTERS,
   type EngineKind,
   type EngineWork,
   type FromEngine,
@@ -51,9 +52,6 @@ import { Yielding } from './yielding.ts';
 
 /** First pictures that somebody waits for, then background pictures, then training, then sweeps. */
 const RANK = { draw: 0, background: 1, train: 2, sweep: 3 } as const;
-
-/** Adapters kept in memory, so that switching between a few costs nothing. */
-const KEPT_ADAPTERS = 4;
 
 const [folder, refinerFolder, asked, speedPath] = process.argv.slice(2) as [
   string,
@@ -166,6 +164,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
             onProgress: (progress) => tell({ progress }),
             onSaved: async (saved) => tell({ saved }),
             onScored: (scored) => tell({ scored }),
+            onState: (state) => tell({ state }),
           },
         ),
       );

@@ -4,9 +4,10 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Device } from '../../core/config.ts';
-import { childEnvironment } from '../../core/environment.ts';
+import type { EngineDevice } from '../../core/config.ts';
+import { cardEnvironment, childEnvironment } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
+import { readFileIfAny } from '../../core/files.ts';
 import { nodeOptions, ownProgram } from '../../core/own-program.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
@@ -40,7 +41,7 @@ export class Engine {
   readonly #model: string;
   readonly #refiner: string | null;
   readonly #speed: string | null;
-  readonly #device: Device | null;
+  readonly #device: EngineDevice;
   readonly #grace: number;
   /** Whose process computes; null: its own. */
   readonly #through: Engine | null;
@@ -58,7 +59,7 @@ export class Engine {
    * @param model path of the model that it draws and trains with; of others, see `on`
    * @param refiner path of the refiner's folder; null: none
    * @param speed path of an adapter for few steps, or of a folder of them; null: none
-   * @param device null: CUDA if it is available, else the CPU
+   * @param device by default the best that works
    * @param through the engine whose process to use; a new one by default
    * @param graceMs if a request is not cancelled within this time, the process is killed, with all other requests
    */
@@ -67,13 +68,13 @@ export class Engine {
     {
       refiner = null,
       speed = null,
-      device = null,
+      device = { kind: null, card: null },
       graceMs = GRACE,
       through = null,
     }: {
       refiner?: string | null;
       speed?: string | null;
-      device?: Device | null;
+      device?: EngineDevice;
       graceMs?: number;
       through?: Engine | null;
     } = {},
@@ -99,6 +100,14 @@ export class Engine {
   /** The device in use. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
   device(): Promise<ChosenDevice> {
     return this.#ask('device', null, {});
+  }
+
+  /** Resident memory of the process, bytes; 0 while it does not run, or where the system has no /proc. */
+  async memory(): Promise<number> {
+    const pid = this.#child?.pid;
+    // It can end at any moment.
+    const status = pid === undefined ? null : await readFileIfAny(`/proc/${pid}/status`).catch(() => null);
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status ?? '')?.[1] ?? 0);
   }
 
   /** Checks the models and prepares to draw. @throws KronaError MODEL_*, SAFETENSORS_*, REFINER_UNFIT, ENGINE_DIED */
@@ -193,11 +202,11 @@ export class Engine {
   #ensureChild(): ChildProcess {
     if (this.#closed) throw died('closed');
     if (this.#child?.connected) return this.#child;
-    const args = [this.#model, this.#refiner ?? '', this.#device ?? '', this.#speed ?? ''];
+    const args = [this.#model, this.#refiner ?? '', this.#device.kind ?? '', this.#speed ?? ''];
     const child = fork(ownProgram(import.meta.dirname, 'engine-process'), args, {
       // However this process was started itself: by tsx, or by a test runner.
       execArgv: [...nodeOptions],
-      env: childEnvironment('engine'),
+      env: childEnvironment('engine', cardEnvironment(this.#device.card)),
       serialization: 'advanced',
       // The runtime's output goes to the log, never into a command's output.
       stdio: ['ignore', 2, 2, 'ipc'],

@@ -8,6 +8,9 @@ import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';
 import type { TrainOptions, TrainProgress, TrainResult } from '../training/train-options.ts';
 
+/** Adapters that an engine keeps in memory, so that switching between a few costs nothing. */
+export const KEPT_ADAPTERS = 4;
+
 /** Pictures of one prompt, or its alternatives, each with its own seed and adapters. */
 export interface DrawAsk extends Omit<
   DrawRequest,
@@ -73,7 +76,9 @@ export interface EngineWork {
   release: { ask: null; event: never; answer: null };
   train: {
     ask: Omit<TrainOptions, 'model'>;
-    event: { progress: TrainProgress } | { saved: SavedAdapter } | { scored: CheckpointScore };
+    /** `state`: steps of the state that was just saved. */
+    event:
+      { progress: TrainProgress } | { saved: SavedAdapter } | { scored: CheckpointScore } | { state: number };
     answer: TrainResult;
   };
   sweep: {

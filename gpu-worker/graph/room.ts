@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Device } from '../../core/config.ts';
+import { visibleCard } from '../../core/environment.ts';
 import { KronaError } from '../../core/errors.ts';
 import { currentMemory } from './device.ts';
 import type { GraphMemory } from './peak-memory.ts';
@@ -17,7 +18,12 @@ export const OVERHEAD = 1.5 * GIB;
 /** Bytes of the device that are free; null where nothing tells them. */
 export async function freeMemory(device: Device): Promise<number | null> {
   if (device !== 'cuda') return null;
-  const query = ['--query-gpu=memory.free', '--format=csv,noheader,nounits'];
+  const card = visibleCard();
+  const query = [
+    '--query-gpu=memory.free',
+    '--format=csv,noheader,nounits',
+    ...(card ? [`--id=${card}`] : []),
+  ];
   const answer = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 }).catch(() => null);
   // The first card is the one in use.
   const mebibytes = Number.parseInt(answer?.stdout ?? '', 10);

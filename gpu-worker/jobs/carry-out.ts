@@ -3,7 +3,7 @@
  * come again at any time; a record that has ended stays as it is.
  */
 import { hasEnded } from '../../core/work-state.ts';
-import { describeError, KronaError } from '../../core/errors.ts';
+import { describeError, isOutage, KronaError } from '../../core/errors.ts';
 import { oncePerState } from '../../core/retrying.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
@@ -89,6 +89,8 @@ export const isRestarted = (error: unknown): boolean =>
 export interface Conduct {
   /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */
   readonly signal: AbortSignal;
+  /** Of the job. */
+  readonly attempt: number;
   /** Reports progress; written within about a second. */
   readonly report: (change: Change) => void;
 }
@@ -129,7 +131,7 @@ export async function carryOut<T extends Work>(
 type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'lastTry'>;
 
 /** Why the queue wants the job to end; null while it doesn't. */
-const reasonToEnd = ({ signal }: Job): string | null =>
+export const reasonToEnd = ({ signal }: Pick<Job, 'signal'>): string | null =>
   signal.aborted ? describeError(signal.reason).code : null;
 
 /** Writes progress as it is reported, and sees whether the record has ended. */
@@ -156,7 +158,8 @@ function follow<T extends Work>(
     latest = change;
     progress.touch();
   };
-  return { progress, conduct: { signal: AbortSignal.any([job.signal, ended.signal]), report } };
+  const signal = AbortSignal.any([job.signal, ended.signal]);
+  return { progress, conduct: { signal, attempt: job.attempt, report } };
 }
 
 /** Ends the record as the error asks for. @throws the error, if the queue must know it */
@@ -181,7 +184,7 @@ async function afterError<T extends Work>(
     log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
     throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
   }
-  if (isRetryable(error) && !job.lastTry) {
+  if (isOutage(error) || (isRetryable(error) && !job.lastTry)) {
     log.warn({ error, id }, 'job failed and will be tried again');
     throw error;
   }

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
+import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
@@ -41,7 +42,7 @@ export interface DrawingOptions {
   readonly onStep?: (step: number, steps: number) => void;
 }
 
-type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'dataFolder'>;
+type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder'>;
 
 /** @throws KronaError as Engine.draw; BLOB_NOT_FOUND, DISK_FULL; the signal's reason when it aborts */
 export async function drawPictures(
@@ -59,7 +60,7 @@ export async function drawPictures(
   const rule = await rulesOf(context, set.channelId);
   const store = new Store(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
-  await engine.draw(
+  const drawing = engine.draw(
     {
       ...(await requestOf(context, set, options)),
       pictures: await askedPictures(context, missing),
@@ -78,6 +79,7 @@ export async function drawPictures(
       },
     },
   );
+  await traced(set.runId ?? set.id, 'draw', () => drawing, { pictures: missing.length });
   await storing.done();
 }
 
@@ -146,7 +148,10 @@ async function askedPictures(context: Context, pictures: readonly PlannedPicture
   const asked: PictureAsk[] = [];
   for (const { seed, adapters, own } of pictures) {
     const files: string[] = [];
-    for (const { blobHash } of adapters) files.push(await adapterFile(context, blobHash));
+    for (const { blobHash } of adapters) {
+      files.push(await adapterFile(context, blobHash));
+      context.held.set(blobHash, true);
+    }
     asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
   }
   return asked;

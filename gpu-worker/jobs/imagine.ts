@@ -1,6 +1,7 @@
 /** @file The job `imagine`: draws the pictures of a set, as its record asks. */
 import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
+import { pictureSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
@@ -37,6 +38,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   const upscales = await originalOf(set, records);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
+  const began = performance.now();
   const drawn = { steps: 0, seconds: 0 };
   const show = (step: number, steps: number): void => {
     const at = performance.now();
@@ -61,6 +63,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   }).catch((error: unknown) => {
     throw namingSubject(error, adapters, subjects);
   });
+  pictureSeconds.observe((performance.now() - began) / 1000 / set.count);
   if (set.kind === 'imagine') await countDrawn(records, set, drawn);
 }
 

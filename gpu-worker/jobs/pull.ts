@@ -14,7 +14,7 @@ export function pullJob(context: WorkerContext): JobHandler<'pull'> {
     const { model: name } = job.payload;
     const open = await context.records.openPull(name);
     if (open === null) {
-      await dropModel(context, name);
+      await dropModel(context, name, (model) => engineOn(context, model).release());
       return;
     }
     await carryOut(PULLS, open.id, job, context, async (_pull, conduct) => {

@@ -99,18 +99,22 @@ export async function contextOn(
   return { ...context, model: card, engine: engineOn(context, model) };
 }
 
-/** Deletes the files of a model that nobody wants any more. */
-export async function dropModel(context: WorkerContext, name: string): Promise<void> {
+/** Deletes the files of a model that nobody wants any more. @param release - closes it first where it can be open */
+export async function dropModel(
+  context: Context,
+  name: string,
+  release: (model: CatalogueModel) => Promise<void> = async () => {},
+): Promise<void> {
   const model = catalogue().models.find((each) => each.name === name);
   if (model === undefined || (await context.records.modelCard(name)) !== null) return;
   const path = modelPath(context, model);
   if ((await markOf(path)) === null) return;
-  await engineOn(context, model).release();
+  await release(model);
   await rm(path, { recursive: true, force: true });
 }
 
 /** Deletes what was pulled and removed while this worker was away, and parts of pulls that ended long ago. */
-export async function sweepModels(context: WorkerContext): Promise<void> {
+export async function sweepModels(context: Context): Promise<void> {
   const names = await readdir(modelsFolder(context)).catch((error: unknown): string[] => {
     if (isFileError(error, 'ENOENT')) return [];
     throw error;

@@ -4,23 +4,24 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
+import { stepSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import type { Adapter, CheckpointScore, Run, Subject } from '../../core/records.ts';
+import type { Adapter, CheckpointScore, Resumed, Run, Subject } from '../../core/records.ts';
+import { traced } from '../../core/tracing.ts';
 import type { EngineWork } from '../engine/protocol.ts';
-import { checkpointPath, trainedSteps } from '../training/checkpoint.ts';
+import { trainedSteps } from '../training/checkpoint.ts';
 import type { PreferencePoint } from '../training/refine-options.ts';
-import { statePath } from '../training/resume.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { TrainResult } from '../training/train-options.ts';
-import { carryOut, isRestarted, RUNS, type Conduct } from './carry-out.ts';
+import { carryOut, isRestarted, reasonToEnd, RUNS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { crownFirst, fitsModel } from './crown.ts';
+import { HandOver } from './hand-over.ts';
 import { InOrder } from './in-order.ts';
-import { copyBlob } from './local-files.ts';
 import { LossCurve } from './loss-curve.ts';
 import { contextOn } from './pulled-models.ts';
 import { refineAsk } from './refine-ask.ts';
@@ -35,9 +36,6 @@ const CHECKPOINTS = 4;
 const SCORED_CHECKPOINTS = 8;
 /** Least steps between two checkpoints; fewer hardly change an adapter. */
 const LEAST_STEPS = 20;
-
-/** A larger state is not stored with the blobs, bytes: only full fine-tuning has one. */
-const MOST_STATE = 2 * 1024 ** 3;
 
 const DRAWING = 'drawing samples';
 
@@ -74,6 +72,8 @@ class Training {
   #preference: Run['preference'];
   /** Steps done. */
   #step: number;
+  /** How it goes on after another attempt; null for the first. */
+  #resumed: Resumed | null = null;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
 
@@ -93,21 +93,15 @@ class Training {
     const { signal } = this.#conduct;
     const ask = await this.#ask();
     await this.#dropUnfit();
-    await this.#takeOver(ask.out);
+    const { out, checkpointEvery } = ask;
+    const handOver = new HandOver({
+      ...{ context: this.#context, runId: this.#run.id, out, checkpointEvery },
+      adapters: () => this.#adapters(),
+    });
+    await this.#resume(handOver);
     const keeping = new InOrder();
-    for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, ask.out));
-    try {
-      // An earlier attempt may have finished the training and nothing after it.
-      if (!(await exists(ask.out))) await this.#train(ask, keeping);
-    } catch (error) {
-      const other: unknown = await keeping.done().then(
-        () => null,
-        (failure: unknown) => failure,
-      );
-      // Where the engine died of this run's own pictures, the training only was there.
-      throw other !== null && isRestarted(error) ? other : error;
-    }
-    await keeping.done();
+    for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, handOver));
+    await this.#trainAndKeep(ask, keeping, handOver).finally(() => this.#leave(handOver));
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });
@@ -122,6 +116,22 @@ class Training {
       finalsOf(this.#run, await this.#adapters()),
       signal,
     );
+  }
+
+  /** Trains, and waits until its checkpoints are kept. */
+  async #trainAndKeep(ask: TrainAsk, keeping: InOrder, handOver: HandOver): Promise<void> {
+    try {
+      // An earlier attempt may have finished the training and nothing after it.
+      if (!(await exists(ask.out))) await this.#train(ask, keeping, handOver);
+    } catch (error) {
+      const other: unknown = await keeping.done().then(
+        () => null,
+        (failure: unknown) => failure,
+      );
+      // Where the engine died of this run's own pictures, the training only was there.
+      throw other !== null && isRestarted(error) ? other : error;
+    }
+    await keeping.done();
   }
 
   /** The request to the engine. */
@@ -153,12 +163,16 @@ class Training {
       });
   }
 
-  async #train(ask: TrainAsk, keeping: InOrder): Promise<void> {
+  async #train(ask: TrainAsk, keeping: InOrder, handOver: HandOver): Promise<void> {
     const options = {
       signal: AbortSignal.any([this.#conduct.signal, keeping.signal]),
       onEvent: (event: EngineWork['train']['event']) => {
         if ('saved' in event) {
-          if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved, ask.out));
+          if (!event.saved.final) keeping.add(() => this.#keepCheckpoint(event.saved, handOver));
+          return;
+        }
+        if ('state' in event) {
+          if (handOver.isDue) keeping.add(() => handOver.keep());
           return;
         }
         if ('scored' in event) {
@@ -173,14 +187,18 @@ class Training {
         this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
       },
     };
-    const { engine, log } = this.#context;
-    const result = await engine.train(ask, options).catch((error: unknown): Promise<TrainResult> => {
+    const { engine, records, log } = this.#context;
+    const training = traced(this.#run.id, 'train', () => engine.train(ask, options));
+    const result = await training.catch(async (error: unknown): Promise<TrainResult> => {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
+      await records.saveRunState(this.#run.id, null);
+      if (this.#resumed !== null) this.#resumed = { ...this.#resumed, step: 0 };
       return engine.train({ ...ask, restart: true }, options);
     });
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
+    if (secondsPerStep > 0) stepSeconds.observe(secondsPerStep);
     if (this.#run.refinement === null) await countTrained(this.#context.records, this.#run, secondsPerStep);
   }
 
@@ -197,7 +215,10 @@ class Training {
 
   #report(phase: string, secondsLeft: number | null): void {
     const { steps } = this.#run.settings;
-    const progress = { step: this.#step, steps, secondsLeft, phase };
+    const progress = {
+      ...{ step: this.#step, steps, secondsLeft, phase },
+      ...(this.#resumed && { resumed: this.#resumed }),
+    };
     this.#conduct.report({
       progress,
       losses: this.#curve.points,
@@ -215,9 +236,9 @@ class Training {
     });
   }
 
-  async #keepCheckpoint(saved: SavedAdapter, out: string): Promise<void> {
+  async #keepCheckpoint(saved: SavedAdapter, handOver: HandOver): Promise<void> {
     const adapter = await this.#keep(saved);
-    await this.#keepState(adapter, out);
+    await handOver.keep();
     const samples = samplesOf(this.#run, adapter);
     this.#drawing = true;
     this.#report(DRAWING, null);
@@ -228,30 +249,20 @@ class Training {
     }
   }
 
-  /** Stores the state to go on from with a checkpoint, for a worker on another machine. */
-  async #keepState({ blobHash }: Adapter, out: string): Promise<void> {
-    const { records, blobs } = this.#context;
-    // In a folder, it would only lie there twice.
-    if ((await blobs.localPath(blobHash)) !== null) return;
-    const info = await stat(statePath(out)).catch(() => null);
-    if (info === null || info.size > MOST_STATE) return;
-    const { hash } = await blobs.put(createReadStream(statePath(out)));
-    await records.saveRunState(this.#run.id, hash);
+  /** Finds where to go on after another attempt, which members are told. */
+  async #resume(handOver: HandOver): Promise<void> {
+    const from = await handOver.take();
+    if (this.#conduct.attempt === 1) return;
+    this.#step = from.step;
+    this.#resumed = from;
   }
 
-  /** Fetches what an attempt on another machine has stored, unless there is a state here. */
-  async #takeOver(out: string): Promise<void> {
-    const { records, log } = this.#context;
-    const state = await records.runState(this.#run.id);
-    if (state === null || (await exists(statePath(out))) || (await exists(out))) return;
-    try {
-      for (const { step, final, blobHash } of await this.#adapters())
-        await copyBlob(this.#context, blobHash, final ? out : checkpointPath(out, step));
-      await copyBlob(this.#context, state, statePath(out));
-    } catch (error) {
-      if (!(error instanceof KronaError && error.code === 'BLOB_NOT_FOUND')) throw error;
-      log.warn({ error, id: this.#run.id }, 'the state of the run is lost, so training starts again');
-    }
+  /** Stores the last state of a training that goes back to the queue. */
+  async #leave(handOver: HandOver): Promise<void> {
+    if (reasonToEnd(this.#conduct) !== 'JOB_INTERRUPTED') return;
+    await handOver.keep().catch((error: unknown) => {
+      this.#context.log.warn({ error, id: this.#run.id }, 'could not store the last state of a training');
+    });
   }
 
   /** Stores an adapter's file and record, unless they are stored. */

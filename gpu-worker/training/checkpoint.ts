@@ -113,6 +113,7 @@ export class Checkpoints {
       ...(this.#scorer && { scores: JSON.stringify(this.#scores) }),
     });
     this.#saved = { step, at: performance.now() };
+    this.#hooks.onState?.(step);
   }
 
   /** Saves the state of a stopped run if its options ask for saves; otherwise keeps an earlier state. */

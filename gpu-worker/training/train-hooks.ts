@@ -27,6 +27,8 @@ export interface TrainHooks {
   readonly onSaved?: (saved: SavedAdapter) => Promise<void>;
   /** Called after a checkpoint was scored, before it is told of as saved. */
   readonly onScored?: (score: CheckpointScore) => void;
+  /** Called when the state to resume from was saved, with its steps. */
+  readonly onState?: (step: number) => void;
   /** Waits here before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;

@@ -25,6 +25,8 @@ interface JobData<K extends JobKind = JobKind> {
   readonly owner: JobOwner;
   /** Of its owner in the channel (turns.ts). */
   readonly turn: number;
+  /** Of the payload; missing where a release before versions has added it: 1. */
+  readonly version?: number;
   /** Set by whoever cancels; the worker checks it while the job runs. */
   readonly cancelled?: true;
   /** Starts that don't count. */
@@ -49,7 +51,10 @@ export interface QueueBackend {
     kind: K,
     processor: Processor<JobData<K>, void, string>,
     options: Omit<WorkerOptions, 'connection'>,
+    beforeTaking: ((signal: AbortSignal) => Promise<void>) | null,
   ): PatientWorker<K>;
+  /** A job wakes only one idle worker, so that others must look for themselves. */
+  readonly wakesOne: boolean;
   /** What a failure of the queue's server means. */
   toError(error: unknown): unknown;
   /** Ends the connections that queues and workers share; those must be closed. */
@@ -126,13 +131,13 @@ async function postgresBackend(
     backends.push(made);
     return made;
   };
-  return backendOf({}, {}, factory, databaseError, () => shared.close());
+  return backendOf({}, {}, factory, databaseError, false, () => shared.close());
 }
 
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
   const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1 };
-  return backendOf(asking, { url }, createRedisBackend, redisError, async () => {});
+  return backendOf(asking, { url }, createRedisBackend, redisError, true, async () => {});
 }
 
 function backendOf(
@@ -140,13 +145,21 @@ function backendOf(
   working: ConnectionOptions,
   factory: BackendFactory<IQueueBackend>,
   toError: QueueBackend['toError'],
+  wakesOne: boolean,
   close: () => Promise<void>,
 ): QueueBackend {
   return {
     newQueue: (kind) => new Queue(queueName(kind), { connection: asking }, factory),
-    newWorker: (kind, processor, options) =>
-      new PatientWorker(queueName(kind), processor, { ...options, connection: working }, factory),
+    newWorker: (kind, processor, options, beforeTaking) =>
+      new PatientWorker(
+        queueName(kind),
+        processor,
+        { ...options, connection: working },
+        factory,
+        beforeTaking,
+      ),
     toError,
+    wakesOne,
     close,
   };
 }
@@ -156,12 +169,13 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 
 /**
- * Pauses after a fault. BullMQ's own loop asks for the next job again at once after any error but a refused connection:
+ * Waits before it takes a job where it is told to, and pauses after a fault. BullMQ's own loop asks for the next job again at once after any error but a refused connection:
  * a server without a free connection, or one that is read-only, would be asked thousands of times a second.
  */
 class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, IQueueBackend> {
   readonly #backoff = new Backoff({ first: FIRST_PAUSE, longest: LONGEST_PAUSE });
   readonly #closing = new AbortController();
+  readonly #beforeTaking: ((signal: AbortSignal) => Promise<void>) | null;
   #failed = false;
 
   constructor(
@@ -169,8 +183,10 @@ class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, 
     processor: Processor<JobData<K>, void, string>,
     options: WorkerOptions,
     factory: BackendFactory<IQueueBackend>,
+    beforeTaking: ((signal: AbortSignal) => Promise<void>) | null,
   ) {
     super(name, processor, options, factory);
+    this.#beforeTaking = beforeTaking;
     this.on('error', () => (this.#failed = true));
   }
 
@@ -179,7 +195,17 @@ class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, 
       this.#failed = false;
       await sleep(this.#backoff.next(), undefined, { signal: this.#closing.signal }).catch(() => {});
     } else this.#backoff.reset();
+    await this.#beforeTaking?.(this.#closing.signal);
     return super.moveToActive(token, name);
+  }
+
+  /** By default, the end of a job takes the next one without `moveToActive`. */
+  override processJob(
+    job: KindJob<K>,
+    token: string,
+    fetchNext: () => boolean = () => true,
+  ): Promise<void | KindJob<K>> {
+    return super.processJob(job, token, this.#beforeTaking === null ? fetchNext : () => false);
   }
 
   override close(force?: boolean): Promise<void> {
@@ -212,7 +238,7 @@ const redisError = (error: unknown): unknown =>
     ? redisUnavailable(error)
     : error;
 
-const redisUnavailable = (cause: unknown): KronaError =>
+export const redisUnavailable = (cause: unknown): KronaError =>
   new KronaError(
     'REDIS_UNAVAILABLE',
     'The Redis server in REDIS_URL does not answer. Check that it is running, or unset REDIS_URL to keep jobs in the database.',

@@ -1,9 +1,10 @@
 /** @file Takes jobs of one kind and runs them: cancellation, interruption, and which errors are tried again. */
-import { UnrecoverableError, WaitingError } from 'bullmq';
-import { asError, KronaError } from '../../core/errors.ts';
+import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
+import { pauseAfter } from '../../core/backoff.ts';
+import { asError, isOutage, KronaError } from '../../core/errors.ts';
 import { repeat } from '../../core/retrying.ts';
 import type { KindJob, KindQueue, QueueBackend } from './bullmq-backend.ts';
-import type { JobHandler, JobWorkerHandle } from './contract.ts';
+import type { JobHandler, JobWorkerHandle, WorkOptions } from './contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
 import { FIRST_ROUND } from './turns.ts';
 
@@ -20,15 +21,26 @@ const LOOK = 3_000;
 const CANCEL_CHECK = 400;
 const LONGEST_CANCEL_CHECK = 10_000;
 
+/** Pause before a job is offered again that this program is too old for, ms: a newer worker takes it meanwhile. */
+const TOO_NEW_PAUSE = 2_000;
+
+/** Pauses of a job that a server's outage has ended, ms. */
+const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };
+
+/** Longest wait of an idle worker before it looks by itself, s. A fallback where each new job wakes all. */
+const LOOK_ANYWAY = 5;
+/** The same where a job wakes one worker, which can leave it to this one. */
+const LOOK_OFTEN = 0.5;
+
 /** Jobs taken from a dead worker run before those that have not started. */
 const PRIORITY_AGAIN = FIRST_ROUND - 1;
 
-interface WorkerSettings<K extends JobKind> {
+interface WorkerSettings<K extends JobKind> extends WorkOptions<K> {
   readonly kind: K;
   readonly queue: KindQueue<K>;
   readonly handler: JobHandler<K>;
-  /** Jobs that run at once. */
-  readonly concurrency: number;
+  /** The latest version of jobs that the handler understands. */
+  readonly version: number;
   readonly onError: (error: Error) => void;
 }
 
@@ -37,19 +49,30 @@ export async function startWorker<K extends JobKind>(
   backend: QueueBackend,
   settings: WorkerSettings<K>,
 ): Promise<JobWorkerHandle> {
-  const { kind, queue, concurrency, onError } = settings;
+  const { kind, queue, concurrency = 1, beforeTaking, onError } = settings;
   const jobs = new RunningJobs(settings);
-  const worker = backend.newWorker(kind, (job, token) => jobs.run(job, token), {
-    concurrency,
-    lockDuration: LOCK,
-    lockRenewTime: RENEW,
-    stalledInterval: LOOK,
-    // The handler sees `attempt` and decides itself when to give up, so that it can also write that to the records.
-    maxStalledCount: 2 ** 31 - 1,
-    // A fallback only: a new job wakes an idle worker through NOTIFY or Redis.
-    drainDelay: 5,
-    runRetryDelay: 1000,
-  });
+  const next = async () => {
+    const [job] = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true);
+    return job?.id === undefined ? null : { id: job.id, payload: job.data.payload };
+  };
+  const worker = backend.newWorker(
+    kind,
+    (job, token) => jobs.run(job, token),
+    {
+      concurrency,
+      lockDuration: LOCK,
+      lockRenewTime: RENEW,
+      stalledInterval: LOOK,
+      // The handler sees `attempt` and decides itself when to give up, so that it can also write that to the records.
+      maxStalledCount: 2 ** 31 - 1,
+      drainDelay: beforeTaking && backend.wakesOne ? LOOK_OFTEN : LOOK_ANYWAY,
+      runRetryDelay: 1000,
+    },
+    // A fault of the waiting must not keep jobs waiting.
+    beforeTaking
+      ? (signal) => beforeTaking(next, signal).catch((error: unknown) => onError(asError(error)))
+      : null,
+  );
   worker.on('error', onError);
   worker.on('lockRenewalFailed', (ids) => jobs.abort(ids, lost));
   worker.on('stalled', (id) => {
@@ -60,9 +83,11 @@ export async function startWorker<K extends JobKind>(
   });
   await worker.waitUntilReady();
   return {
-    async close() {
-      jobs.interruptAll();
+    async close({ finishMs = 0 } = {}) {
+      const interrupting = setTimeout(() => jobs.interruptAll(), finishMs);
+      if (finishMs === 0) jobs.interruptAll();
       await worker.close();
+      clearTimeout(interrupting);
     },
   };
 }
@@ -80,6 +105,11 @@ class RunningJobs<K extends JobKind> {
   async run(job: KindJob<K>, token?: string): Promise<void> {
     const { id } = job;
     if (id === undefined) throw new UnrecoverableError('A job without an id.');
+    const { version = 1 } = job.data;
+    if (version > this.#settings.version) {
+      this.#settings.onError(tooNew(id, version, this.#settings.version));
+      return this.#putOff(job, token, TOO_NEW_PAUSE);
+    }
     const abort = new AbortController();
     this.#running.set(id, abort);
     if (job.data.cancelled) abort.abort(cancelled());
@@ -106,10 +136,17 @@ class RunningJobs<K extends JobKind> {
         throw new WaitingError();
       }
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
+      if (isOutage(error)) await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
       throw error;
     } finally {
       this.#running.delete(id);
     }
+  }
+
+  /** Puts a job back for a while, without counting a try. @throws always: BullMQ's sign that the job has not ended */
+  async #putOff(job: KindJob<K>, token: string | undefined, ms: number): Promise<never> {
+    await job.moveToDelayed(Date.now() + ms, token);
+    throw new DelayedError();
   }
 
   abort(ids: readonly string[], reason: () => KronaError): void {
@@ -148,6 +185,12 @@ const interrupted = (): KronaError =>
   new KronaError('JOB_INTERRUPTED', 'This worker is shutting down. The job goes back to the queue.', {
     retryable: true,
   });
+
+const tooNew = (id: string, version: number, known: number): KronaError =>
+  new KronaError(
+    'JOB_TOO_NEW',
+    `Job ${id} has version ${version}, and this worker knows jobs up to version ${known}. It stays in the queue; start the release of the bot on this worker.`,
+  );
 
 const lost = (): KronaError =>
   new KronaError(

@@ -3,39 +3,27 @@
  * training. Jobs and their outcomes outlive both processes.
  */
 import type { JobState as BullState } from 'bullmq';
-import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { JOB_VERSION, type JobKind, type JobOwner, type JobPayloads } from '../../core/job-payloads.ts';
 import { asError, KronaError } from '../../core/errors.ts';
+import type { OutboxJob, OwnedJob } from '../../core/records.ts';
+import { JobAdder, WAITING } from './adding.ts';
 import { queueBackend, type KindJob, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
 import { startWorker } from './bullmq-worker.ts';
-import { place, type Placed } from './turns.ts';
-import type { JobHandler, JobQueue, JobState, JobWorkerHandle } from './contract.ts';
-
-/**
- * Tries of a job that fails with a retryable error. Crashes of workers do not count: the handler decides by `attempt`
- * how often to start again after those.
- */
-const MAX_TRIES = 3;
-
-/** Pause before the second try, doubled for the third, ms. */
-const RETRY_PAUSE = 1000;
-
-/** Finished jobs are kept for a week, so that adding one of them again does nothing. */
-const KEEP_ENDED = { age: 7 * 24 * 3600 };
-
-/** The owner of jobs that are added without one. */
-const NOBODY: JobOwner = { channelId: '', memberId: '' };
-
-/** States of a job that has not ended: those that wait, in the order in which they run, then those that run. */
-const WAITING = ['waiting', 'prioritized', 'delayed'] as const;
+import type { JobHandler, JobQueue, JobState, JobWorkerHandle, WorkOptions } from './contract.ts';
 
 /**
  * Connects to the queues of every kind.
  *
  * @param url of a PostgreSQL database (`postgres:`) or a Redis server (`redis:`)
- * @param onError receives faults that BullMQ recovers from, such as a lost connection
+ * @param onError receives faults that BullMQ recovers from, such as a lost connection, and JOB_TOO_NEW
+ * @param version of the jobs that are added, and the latest that are taken
  * @throws KronaError REDIS_UNAVAILABLE, DATABASE_*
  */
-export async function openJobQueue(url: string, onError: (error: Error) => void): Promise<JobQueue> {
+export async function openJobQueue(
+  url: string,
+  onError: (error: Error) => void,
+  version = JOB_VERSION,
+): Promise<JobQueue> {
   const backend = await queueBackend(url, onError);
   const queues: Queues = {
     imagine: backend.newQueue('imagine'),
@@ -48,7 +36,7 @@ export async function openJobQueue(url: string, onError: (error: Error) => void)
     queue.on('error', tell);
     await queue.waitUntilReady();
   }
-  return translated(new BullQueue(backend, queues, tell), (error) => backend.toError(error));
+  return translated(new BullQueue(backend, queues, tell, version), (error) => backend.toError(error));
 }
 
 /** A queue with the errors of its server as Krona's. */
@@ -59,6 +47,7 @@ function translated(jobs: JobQueue, toError: QueueBackend['toError']): JobQueue 
     });
   return {
     enqueue: (...job) => told(jobs.enqueue(...job)),
+    enqueueAll: (added) => told(jobs.enqueueAll(added)),
     unfinished: (kind) => told(jobs.unfinished(kind)),
     restore: (...job) => told(jobs.restore(...job)),
     cancel: (...job) => told(jobs.cancel(...job)),
@@ -78,50 +67,53 @@ function unknownIfAway(error: unknown): null {
 }
 
 type Queues = { readonly [K in JobKind]: KindQueue<K> };
+type Adders = { readonly [K in JobKind]: JobAdder<K> };
 
 class BullQueue implements JobQueue {
   readonly #backend: QueueBackend;
   readonly #queues: Queues;
   readonly #onError: (error: Error) => void;
+  readonly #adders: Adders;
+  readonly #version: number;
   readonly #workers = new Set<JobWorkerHandle>();
 
-  constructor(backend: QueueBackend, queues: Queues, onError: (error: Error) => void) {
+  constructor(backend: QueueBackend, queues: Queues, onError: (error: Error) => void, version: number) {
+    this.#version = version;
+    this.#adders = {
+      imagine: new JobAdder(queues.imagine, 'imagine', version),
+      train: new JobAdder(queues.train, 'train', version),
+      sweep: new JobAdder(queues.sweep, 'sweep', version),
+      pull: new JobAdder(queues.pull, 'pull', version),
+    };
     this.#backend = backend;
     this.#queues = queues;
     this.#onError = onError;
   }
 
-  async enqueue<K extends JobKind>(
+  enqueue<K extends JobKind>(
     kind: K,
     id: string,
     payload: JobPayloads[K],
     owner: JobOwner | null = null,
   ): Promise<void> {
-    const queue: KindQueue<K> = this.#queues[kind];
-    if (await queue.getJob(id)) return;
-    const { channelId, memberId } = owner ?? NOBODY;
-    const whose = { channelId, memberId };
-    const { turn, round, moved } = place(whose, await placed(queue));
-    // Those behind first, so that no job is ever in a round of another of its channel.
-    for (const { id: other, round: priority } of moved.toReversed())
-      await (await queue.getJob(other))?.changePriority({ priority });
-    await queue.add(
-      kind,
-      { payload, owner: whose, turn },
-      {
-        jobId: id,
-        priority: round,
-        attempts: MAX_TRIES,
-        backoff: { type: 'exponential', delay: RETRY_PAUSE },
-        removeOnComplete: KEEP_ENDED,
-        removeOnFail: KEEP_ENDED,
-      },
-    );
+    const adder: JobAdder<K> = this.#adders[kind];
+    return adder.add([{ id, payload, owner }]);
+  }
+
+  async enqueueAll(jobs: readonly OwnedJob[]): Promise<void> {
+    await this.#enqueueKind('train', jobs);
+    await this.#enqueueKind('sweep', jobs);
+    await this.#enqueueKind('imagine', jobs);
+    await this.#enqueueKind('pull', jobs);
+  }
+
+  #enqueueKind<K extends JobKind>(kind: K, jobs: readonly OwnedJob[]): Promise<void> {
+    const adder: JobAdder<K> = this.#adders[kind];
+    return adder.add(jobs.filter((job): job is OwnedJob & OutboxJob<K> => job.kind === kind));
   }
 
   async unfinished(kind: JobKind): Promise<Set<string>> {
-    const jobs = await this.#queues[kind].getJobs([...WAITING, 'active']);
-    return new Set(jobs.flatMap(({ id }) => id ?? []));
+    return new Set(await this.#queues[kind].getRanges([...WAITING, 'active'], 0, -1));
   }
 
   async restore<K extends JobKind>(
@@ -181,21 +173,22 @@ class BullQueue implements JobQueue {
   async work<K extends JobKind>(
     kind: K,
     handler: JobHandler<K>,
-    { concurrency = 1 }: { concurrency?: number } = {},
+    options: WorkOptions<K> = {},
   ): Promise<JobWorkerHandle> {
     const queue: KindQueue<K> = this.#queues[kind];
     const worker = await startWorker(this.#backend, {
+      ...options,
       kind,
       queue,
       handler,
-      concurrency,
+      version: this.#version,
       onError: this.#onError,
     });
     this.#workers.add(worker);
     return {
-      close: async () => {
+      close: async (how) => {
+        await worker.close(how);
         this.#workers.delete(worker);
-        await worker.close();
       },
     };
   }
@@ -210,15 +203,6 @@ class BullQueue implements JobQueue {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close().catch(() => undefined)));
     await this.#backend.close();
   }
-}
-
-/** The unfinished jobs of a queue, with their turns. */
-async function placed<K extends JobKind>(queue: KindQueue<K>): Promise<Placed[]> {
-  const take = async (states: readonly BullState[], active: boolean): Promise<Placed[]> =>
-    (await queue.getJobs([...states], 0, -1, true)).flatMap(({ id, data, priority }) =>
-      id === undefined ? [] : { id, active, owner: data.owner, turn: data.turn, round: priority },
-    );
-  return [...(await take(WAITING, false)), ...(await take(['active'], true))];
 }
 
 async function stateOf(job: Pick<KindJob, 'data' | 'getState'>): Promise<JobState> {

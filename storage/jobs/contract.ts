@@ -1,5 +1,6 @@
 /** @file The queue between bot and worker. Implementations: BullMQ on PostgreSQL (embedded or not) and on Redis. */
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import type { OwnedJob } from '../../core/records.ts';
 
 export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'cancelled' | 'unknown';
 
@@ -22,9 +23,31 @@ export interface JobContext<K extends JobKind> {
 export type JobHandler<K extends JobKind> = (job: JobContext<K>) => Promise<void>;
 
 export interface JobWorkerHandle {
-  /** Stops taking jobs, interrupts the running ones (they go back to the queue) and waits for them. */
-  close(): Promise<void>;
+  /**
+   * Stops taking jobs, interrupts the running ones (they go back to the queue) and waits for them.
+   *
+   * @param finishMs - how long running jobs can go on before they are interrupted; 0 by default. A later call can
+   * shorten it
+   */
+  close(options?: { readonly finishMs?: number }): Promise<void>;
 }
+
+export interface WorkOptions<K extends JobKind> {
+  /** Jobs that run at once; 1 by default. */
+  readonly concurrency?: number;
+  /**
+   * Called before a job is taken: it can wait while the next one is better left to another worker.
+   *
+   * @param next - looks at the job that would be taken; null when there is none
+   * @param signal - aborts when this worker stops taking jobs
+   */
+  readonly beforeTaking?: BeforeTaking<K>;
+}
+
+export type BeforeTaking<K extends JobKind> = (
+  next: () => Promise<Pick<JobContext<K>, 'id' | 'payload'> | null>,
+  signal: AbortSignal,
+) => Promise<void>;
 
 export interface JobQueue {
   /**
@@ -39,6 +62,8 @@ export interface JobQueue {
     payload: JobPayloads[K],
     owner?: JobOwner | null,
   ): Promise<void>;
+  /** Adds several jobs in their order, as `enqueue` does: the queue is read only once. */
+  enqueueAll(jobs: readonly OwnedJob[]): Promise<void>;
   /** Ids of all jobs that wait or run. */
   unfinished(kind: JobKind): Promise<Set<string>>;
   /** Adds a job again that is missing from the queue or has ended there. @returns false when it waits or runs */
@@ -63,15 +88,16 @@ export interface JobQueue {
   /** The positions of all jobs that have one, by id, read at once. */
   positions(kind: JobKind): Promise<ReadonlyMap<string, number>>;
   /**
-   * Runs jobs of a kind, `concurrency` at once (default 1). A job whose worker crashed goes to another worker within
-   * about 15 s, with a higher `attempt`, however often that happens. A KronaError that is not retryable fails the job
-   * at once; after any other error it is tried again, three times in all. One that is JOB_AGAIN doesn't count: the job runs
-   * again, before those that have not started, with the same `attempt`.
+   * Runs jobs of a kind. A job whose worker crashed goes to another worker within about 15 s, with a higher `attempt`,
+   * however often that happens. A KronaError that is not retryable fails the job at once; after any other error it is
+   * tried again, three times in all, and without limit after an outage (`isOutage`). One that is JOB_AGAIN doesn't count: the
+   * job runs again, before those that have not started, with the same `attempt`. Jobs of a later version than this
+   * program's stay in the queue.
    */
   work<K extends JobKind>(
     kind: K,
     handler: JobHandler<K>,
-    options?: { concurrency?: number },
+    options?: WorkOptions<K>,
   ): Promise<JobWorkerHandle>;
   /** @throws KronaError REDIS_UNAVAILABLE, DATABASE_* when the queue can't be reached just now */
   check(): Promise<void>;

@@ -9,6 +9,7 @@
  * others. A channel's rounds are dealt out again when a member joins it: their jobs move between the others'.
  */
 import { at } from '../../core/at.ts';
+import { groupBy } from '../../core/group.ts';
 import type { JobOwner } from '../../core/job-payloads.ts';
 
 /** The priority of the first round. BullMQ runs lower numbers first. */
@@ -28,69 +29,91 @@ export interface Placed {
   readonly round: number;
 }
 
-export interface Placement {
-  readonly turn: number;
-  readonly round: number;
-  /** Jobs of the channel that take another round. */
-  readonly moved: readonly { readonly id: string; readonly round: number }[];
+/** What new jobs change in a queue. */
+export interface Changes {
+  /** The new ones, in order of arrival. */
+  readonly added: readonly Placed[];
+  /** Others of their channels that take another round. */
+  readonly moved: readonly Placed[];
 }
 
-/** Places a new job. @param jobs - all unfinished ones of its queue, the waiting ones in their order */
-export function place(owner: JobOwner, jobs: readonly Placed[]): Placement {
-  // Jobs with a better priority than any round are out of turn, and say nothing about how far the queue is.
-  const inTurn = jobs.filter(({ round }) => round >= FIRST_ROUND);
-  const ofChannel = inTurn.filter((job) => job.owner.channelId === owner.channelId);
-  const added: Omit<Placed, 'id'> & { readonly id: null } = {
-    id: null,
-    owner,
-    active: false,
-    turn: nextNumber(
-      ofChannel.map((job) => [job.owner.memberId, job.turn, job.active]),
-      owner.memberId,
-      1,
-    ),
-    round: Math.min(
-      LAST_ROUND,
-      nextNumber(
-        inTurn.map((job) => [job.owner.channelId, job.round, job.active]),
-        owner.channelId,
-        FIRST_ROUND,
-      ),
-    ),
-  };
-  // Stable: of equal turns, those that came first stay first.
-  const order = [...ofChannel.filter(({ active }) => !active), added].sort((a, b) => a.turn - b.turn);
-  const rounds = order.map(({ round }) => round).sort((a, b) => a - b);
-  let round = added.round;
-  const moved: { id: string; round: number }[] = [];
-  for (const [index, job] of order.entries()) {
-    const its = at(rounds, index);
-    if (job.id === null) round = its;
-    else if (job.round !== its) moved.push({ id: job.id, round: its });
+/** The order of a queue, in which new jobs are placed. Takes memory and time for the whole queue once. */
+export class Order {
+  /** Jobs in turn by channel, those of a channel in their order. */
+  readonly #channels: Map<string, Placed[]>;
+  /** How far each channel is. */
+  readonly #reached = new Map<string, number>();
+  /** The rounds that jobs had before. */
+  readonly #rounds: ReadonlyMap<string, number>;
+  readonly #added: string[] = [];
+
+  /** @param jobs - all unfinished ones of the queue, the waiting ones in their order */
+  constructor(jobs: readonly Placed[]) {
+    // Jobs with a better priority than any round are out of turn, and say nothing about how far the queue is.
+    const inTurn = jobs.filter(({ round }) => round >= FIRST_ROUND);
+    this.#channels = groupBy(inTurn, ({ owner }) => owner.channelId);
+    this.#rounds = new Map(inTurn.map(({ id, round }) => [id, round]));
+    for (const channelId of this.#channels.keys()) this.#look(channelId);
   }
-  return { turn: added.turn, round, moved };
+
+  /** Places a new job behind those that are there. */
+  place(id: string, owner: JobOwner): void {
+    const { channelId, memberId } = owner;
+    const ofChannel = this.#of(channelId);
+    const turn = nextNumber(
+      ofChannel.map((job) => [job.owner.memberId, job.turn, job.active]),
+      memberId,
+    );
+    const last = Math.max(FIRST_ROUND - 1, ...ofChannel.map(({ round }) => round));
+    const next = Math.min(LAST_ROUND, Math.max(last + 1, ...this.#reached.values()));
+    // Stable: of equal turns, those that came first stay first.
+    const order = [
+      ...ofChannel.filter(({ active }) => !active),
+      { id, owner, active: false, turn, round: next },
+    ].sort((one, other) => one.turn - other.turn);
+    const rounds = order.map(({ round }) => round).sort((one, other) => one - other);
+    const dealt = order.map((job, n) => ({ ...job, round: at(rounds, n) }));
+    this.#channels.set(channelId, [...ofChannel.filter(({ active }) => active), ...dealt]);
+    this.#look(channelId);
+    this.#added.push(id);
+  }
+
+  /** All that `place` has changed. */
+  changes(): Changes {
+    const jobs = new Map([...this.#channels.values()].flat().map((job) => [job.id, job]));
+    const added = this.#added.flatMap((id) => jobs.get(id) ?? []);
+    const moved = [...jobs.values()].filter(({ id, round }) => (this.#rounds.get(id) ?? round) !== round);
+    return { added, moved };
+  }
+
+  #of(channelId: string): Placed[] {
+    return this.#channels.get(channelId) ?? [];
+  }
+
+  /** Notes how far a channel is. */
+  #look(channelId: string): void {
+    this.#reached.set(channelId, headOf(this.#of(channelId).map(({ round, active }) => [round, active])));
+  }
 }
 
 type Numbered = readonly [of: string, number: number, active: boolean];
 
 /**
- * The number of the next job of `of`: after its last one, but not before the number that the queue has reached. That
+ * The number of the next turn of `of`: after its last one, but not before the number that the others have reached. That
  * is the highest of those at which somebody runs a job or waits for the next: whoever has had a turn in a round waits
  * in a later one, so the round is closed to newcomers.
  */
-function nextNumber(jobs: readonly Numbered[], of: string, first: number): number {
-  const heads = new Map<string, Numbered>();
-  let next = first;
-  for (const job of jobs) {
-    if (job[0] === of) next = Math.max(next, job[1] + 1);
-    const head = heads.get(job[0]);
-    if (head === undefined || isAhead(job, head)) heads.set(job[0], job);
-  }
-  return Math.max(next, ...[...heads.values()].map(([, number]) => number));
+function nextNumber(jobs: readonly Numbered[], of: string): number {
+  const numbers = groupBy(jobs, ([whose]) => whose);
+  const last = Math.max(0, ...(numbers.get(of) ?? []).map(([, number]) => number));
+  const reached = [...numbers.values()].map((own) =>
+    headOf(own.map(([, number, active]) => [number, active])),
+  );
+  return Math.max(last + 1, ...reached);
 }
 
-/** Whether a job tells better than another of its owner how far they are: the last that runs, else the first that waits. */
-function isAhead([, number, active]: Numbered, [, other, otherActive]: Numbered): boolean {
-  if (active !== otherActive) return active;
-  return active ? number > other : number < other;
+/** How far an owner is: at their last job that runs, else at the first that waits. */
+function headOf(jobs: readonly (readonly [number: number, active: boolean])[]): number {
+  const running = jobs.flatMap(([number, active]) => (active ? number : []));
+  return running.length > 0 ? Math.max(...running) : Math.min(...jobs.map(([number]) => number));
 }

@@ -26,7 +26,7 @@ export interface PooledDatabase extends Database {
   close(): Promise<void>;
 }
 
-type Isolation = 'SERIALIZABLE' | 'READ COMMITTED';
+type Isolation = 'SERIALIZABLE' | 'REPEATABLE READ' | 'READ COMMITTED';
 
 /** Pauses after a conflict, and how often the work is tried: short, as the other transaction has ended. */
 const CONFLICT = { first: 5, longest: 320 };

@@ -11,13 +11,25 @@ const FOLDER = join(import.meta.dirname, 'migrations');
 /** Key of the advisory lock that lets one process migrate at a time: "krona" in ASCII. */
 const LOCK = 0x6b726f6e61;
 
+interface Migration {
+  readonly number: number;
+  readonly name: string;
+}
+
+/** All migrations that this release knows, in order. */
+export async function migrationFiles(): Promise<Migration[]> {
+  const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
+  return names.map((name) => ({ number: Number.parseInt(name, 10), name }));
+}
+
 /**
  * Applies the missing migrations, all or none. Bot and worker can call it at the same time.
  *
+ * @param until - the number of the last one to apply; all by default
  * @throws KronaError DATABASE_NEWER when a newer release of Krona has migrated this database
  */
-export async function migrate(database: PooledDatabase): Promise<void> {
-  const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
+export async function migrate(database: PooledDatabase, until = Infinity): Promise<void> {
+  const files = await migrationFiles();
   // Read committed: a process that waited for the lock must see what the other has done.
   await database.transaction('READ COMMITTED', async (transaction) => {
     // Held until the end of the transaction, so it also works where all clients share one session.
@@ -34,16 +46,15 @@ export async function migrate(database: PooledDatabase): Promise<void> {
         sql`SELECT coalesce(max(number), 0) AS last FROM krona.migration`,
       ),
     );
-    const newest = Math.max(...files.map((name) => Number.parseInt(name, 10)));
+    const newest = Math.max(...files.map(({ number }) => number));
     if (last > newest) {
       throw new KronaError(
         'DATABASE_NEWER',
         `The database has migration ${last}, but this release of Krona knows migrations up to ${newest}. Start the newer release.`,
       );
     }
-    for (const name of files) {
-      const number = Number.parseInt(name, 10);
-      if (number <= last) continue;
+    for (const { number, name } of files) {
+      if (number <= last || number > until) continue;
       await transaction.query(raw(await readFile(join(FOLDER, name), 'utf8')));
       await transaction.query(sql`INSERT INTO krona.migration (number, name) VALUES (${number}, ${name})`);
     }

@@ -1,6 +1,7 @@
 /** @file The records in PostgreSQL: a server, or the embedded database. */
 import type { Records, RecordStore } from '../records.ts';
 import { adapterOperations } from './adapters.ts';
+import { apiTokenOperations } from './api-tokens.ts';
 import { auditOperations } from './audit.ts';
 import { channelOperations } from './channels.ts';
 import { connectDatabase, type Database, type Operation } from './database.ts';
@@ -8,6 +9,7 @@ import { duelOperations } from './duels.ts';
 import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
 import { modelOperations } from './models.ts';
+import { overviewOperations } from './overview.ts';
 import { outboxOperations } from './outbox.ts';
 import { platformFileOperations } from './platform-files.ts';
 import { postOperations } from './posts.ts';
@@ -18,6 +20,8 @@ import { storageOperations } from './storage-use.ts';
 import { styleOperations } from './styles.ts';
 import { subjectOperations } from './subjects.ts';
 import { voteOperations } from './votes.ts';
+import { workerOperations } from './workers.ts';
+import { workloadOperations } from './workload.ts';
 
 const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...channelOperations,
@@ -35,7 +39,11 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...lineOperations,
   ...outboxOperations,
   ...modelOperations,
+  ...workerOperations,
   ...storageOperations,
+  ...workloadOperations,
+  ...overviewOperations,
+  ...apiTokenOperations,
 };
 
 /** Every operation, on the pool or inside one transaction. */

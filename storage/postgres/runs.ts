@@ -1,5 +1,6 @@
 /** @file Runs. Every change takes a new revision, which tells that a message is out of date. */
 import type { PictureSet, Run } from '../../core/records.ts';
+import type { RunState } from '../records.ts';
 import type { Operation } from './database.ts';
 import { SET } from './sets.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
@@ -67,15 +68,17 @@ const updateRun: Operation<'updateRun'> = (db) => async (id, change) => {
 };
 
 const runState: Operation<'runState'> = (db) => async (id) => {
-  const rows = await db.query<{ hash: string | null }>(
-    sql`SELECT state_hash AS hash FROM krona.run WHERE id = ${id}`,
-  );
-  return firstRow(rows)?.hash ?? null;
+  const rows = await db.query<RunState>(sql`
+    SELECT state_hash AS hash, coalesce(state_step, 0) AS step FROM krona.run
+    WHERE id = ${id} AND state_hash IS NOT NULL`);
+  return firstRow(rows);
 };
 
 // No message shows it, so the revision stays.
-const saveRunState: Operation<'saveRunState'> = (db) => async (id, hash) => {
-  await db.query(sql`UPDATE krona.run SET state_hash = ${hash} WHERE id = ${id}`);
+const saveRunState: Operation<'saveRunState'> = (db) => async (id, state) => {
+  await db.query(sql`
+    UPDATE krona.run SET state_hash = ${state?.hash ?? null}, state_step = ${state?.step ?? null}
+    WHERE id = ${id} AND coalesce(state_step, 0) <= ${state?.step ?? 2 ** 31 - 1}`);
 };
 
 const runsToJudge: Operation<'runsToJudge'> = (db) => async () => {

@@ -4,24 +4,26 @@ import { channelsWithin } from './reach.ts';
 import { onlyRow } from './rows.ts';
 import { sql } from './sql.ts';
 
+/** Files with their channel, member and size. */
+export const STORED = sql`
+  SELECT subject.channel_id, photo.member_id, photo.size
+  FROM krona.photo JOIN krona.subject ON subject.id = photo.subject_id
+  UNION ALL
+  SELECT adapter.channel_id, run.member_id, adapter.size
+  FROM krona.adapter JOIN krona.run ON run.id = adapter.run_id
+  UNION ALL
+  SELECT picture_set.channel_id, picture_set.member_id, picture.size
+  FROM krona.picture JOIN krona.picture_set ON picture_set.id = picture.set_id
+  UNION ALL
+  SELECT channel_id, member_id, (start ->> 'size')::bigint FROM krona.picture_set WHERE start IS NOT NULL`;
+
 const storedBytes: Operation<'storedBytes'> =
   (db) =>
   async ({ channelId, reach, memberId = null }) => {
     const within = reach === 'all' ? sql`SELECT id FROM krona.channel` : channelsWithin(channelId, reach);
     const rows = await db.query<{ bytes: number }>(sql`
       SELECT coalesce(sum(size), 0)::bigint AS bytes
-      FROM (
-        SELECT subject.channel_id, photo.member_id, photo.size
-        FROM krona.photo JOIN krona.subject ON subject.id = photo.subject_id
-        UNION ALL
-        SELECT adapter.channel_id, run.member_id, adapter.size
-        FROM krona.adapter JOIN krona.run ON run.id = adapter.run_id
-        UNION ALL
-        SELECT picture_set.channel_id, picture_set.member_id, picture.size
-        FROM krona.picture JOIN krona.picture_set ON picture_set.id = picture.set_id
-        UNION ALL
-        SELECT channel_id, member_id, (start ->> 'size')::bigint FROM krona.picture_set WHERE start IS NOT NULL
-      ) AS stored
+      FROM (${STORED}) AS stored
       WHERE channel_id IN (${within}) AND (${memberId}::uuid IS NULL OR member_id = ${memberId})`);
     return onlyRow(rows).bytes;
   };

@@ -228,12 +228,25 @@ describe('an invitation', () => {
   });
 });
 
-it('what Krona computes on is told to moderators only', async () => {
+it('the administrator’s page is for moderators only', async () => {
   const [boss, mia] = [await moderator('Owner'), await withKey(0)];
   await mia.named('Mia');
-  expect(await mia.ask('GET', '/api/computer')).toMatchObject({ status: 403, code: 'NOT_ALLOWED' });
-  const { body } = await boss.ask('GET', '/api/computer');
-  expect(body).toEqual({ text: 'No worker has said yet what it computes on.' });
+  for (const [method, path] of [
+    ['GET', ''],
+    ['POST', '/tokens'],
+    ['POST', `/work/${randomUUID()}/cancel`],
+  ] as const)
+    expect(await mia.ask(method, `/api/administration${path}`)).toMatchObject({
+      status: 403,
+      code: 'NOT_ALLOWED',
+    });
+  await boss.named('Owner');
+  const { body } = await boss.ask('GET', '/api/administration');
+  expect(body).toMatchObject({
+    computer: 'No worker has said yet what it computes on.',
+    open: [],
+    tokens: [],
+  });
 });
 
 describe('a proxy', () => {

@@ -10,7 +10,7 @@ import type { Log } from '../../core/log.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
 import type { Config } from '../../core/config.ts';
 import type { Storage } from '../../storage/open.ts';
-import type { Picture, PictureSet, Platform, Run } from '../../core/records.ts';
+import type { Picture, PictureSet, Platform, Resumed, Run } from '../../core/records.ts';
 import { launchChromium } from '../helpers/chromium.ts';
 import { openServerHouse } from '../helpers/server-house.ts';
 import { newSet } from '../helpers/new-records.ts';
@@ -171,7 +171,13 @@ export class PlayedWorker {
     return records.openWork((await records.channel(this.#platform, channelName, channelName)).id);
   }
 
-  async progress(run: Run, step: number, secondsLeft: number, phase = 'training'): Promise<void> {
+  /** @param resumed - it goes on after another worker stopped */
+  async progress(
+    run: Run,
+    step: number,
+    secondsLeft: number,
+    { phase = 'training', resumed }: { readonly phase?: string; readonly resumed?: Resumed } = {},
+  ): Promise<void> {
     const losses = Array.from({ length: Math.floor(step / 5) }, (_, n) => ({
       step: (n + 1) * 5,
       loss: 0.04 + 0.22 * Math.exp(-n / 7) + 0.02 * Math.sin(n * 2.7) * Math.exp(-n / 30),
@@ -181,7 +187,7 @@ export class PlayedWorker {
       ...(step < run.settings.steps && {
         startedAt: new Date(Date.now() - (1000 * secondsLeft * step) / (run.settings.steps - step)),
       }),
-      progress: { step, steps: run.settings.steps, secondsLeft, phase },
+      progress: { step, steps: run.settings.steps, secondsLeft, phase, ...(resumed && { resumed }) },
       losses,
     });
   }

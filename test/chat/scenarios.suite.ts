@@ -1,7 +1,9 @@
 /** @file What a channel does with Krona, the same on every platform. The worker is played: it writes what a worker writes. */
+import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Computer } from '../../core/settings/computer.ts';
+import type { WorkerFacts } from '../../core/workers.ts';
 import type { PlayedWorker } from '../bot/world.ts';
 import { MODEL } from '../commands/helpers.ts';
 import type { ChatDriver, ChatMember } from './driver.ts';
@@ -73,6 +75,42 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await ben.run('/krona queue show');
       await whisper(ben, `About ${2 * samplingSteps} s a picture, measured on the last pictures`);
       await records.saveModelCard(MODEL);
+    });
+
+    it('tells which workers there are, and that a training goes on elsewhere when one stopped', async () => {
+      const { records } = chat.storage;
+      await photographed('nori');
+      await mia.run('/krona train subject:nori');
+      const run = await openRun('nori');
+      await ben.run('/krona queue show');
+      await whisper(ben, 'No worker is running, so jobs wait.');
+      const facts = (doing: WorkerFacts['doing']): WorkerFacts => ({
+        id: randomUUID(),
+        host: 'secret-host',
+        version: '0.1.0',
+        device: 'cuda:0',
+        memory: 2 ** 36,
+        models: ['sdxl'],
+        adapters: [],
+        doing,
+        state: 'working',
+      });
+      const workers = [facts([{ kind: 'train', id: run.id }]), facts([])];
+      for (const each of workers) await records.saveWorker(each);
+      await ben.run('/krona queue show');
+      const shown = await whisper(ben, '2 workers.');
+      expect(shown.text).toContain('cuda:0, 64.0 GiB: trains an adapter; cuda:0, 64.0 GiB: free.');
+      expect(shown.text).not.toContain('secret-host');
+      for (const { id } of workers) await records.removeWorker(id);
+
+      await worker.progress(run, 50, 30);
+      const learning = await message(/Training nori[^]*25%/);
+      await worker.progress(run, 41, 40, { resumed: { step: 40, elsewhere: true } });
+      const moved = await message('The worker stopped. Training goes on from step 40 on another worker.');
+      expect(moved.id).toBe(learning.id);
+      await worker.adapter(run, run.settings.steps, true);
+      await worker.finish(run);
+      expect((await message('nori is trained')).text).not.toContain('stopped');
     });
 
     it('trains in one updating message: position, percent, time left, samples, file; the result is another', async () => {

@@ -1,7 +1,7 @@
 /** @file Environment variables: the table in README.md has all of them, and empty ones count as unset. */
 import { readFile } from 'node:fs/promises';
 import { afterEach, expect, it, vi } from 'vitest';
-import { childEnvironment, readEnvironment, VARIABLES } from '../../core/environment.ts';
+import { cardEnvironment, childEnvironment, readEnvironment, VARIABLES } from '../../core/environment.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -54,4 +54,14 @@ it("gives the worker a bucket's keys where blobs are in one, and never the engin
   expect(Object.values(childEnvironment('engine'))).not.toContain('hush');
   vi.stubEnv('KRONA_BLOBS', 'postgres');
   expect(Object.values(childEnvironment('worker'))).not.toContain('hush');
+});
+
+it('gives an engine one card, by its number among those that this process sees', () => {
+  vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
+  expect(cardEnvironment(null)).toEqual({});
+  expect(cardEnvironment(1)).toMatchObject({ CUDA_VISIBLE_DEVICES: '1' });
+  vi.stubEnv('CUDA_VISIBLE_DEVICES', '2,3');
+  expect(cardEnvironment(1)).toMatchObject({ CUDA_VISIBLE_DEVICES: '3' });
+  // Never a card that it must not use.
+  expect(cardEnvironment(2)).toMatchObject({ CUDA_VISIBLE_DEVICES: '' });
 });

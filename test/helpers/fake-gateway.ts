@@ -70,6 +70,10 @@ export class FakeGateway implements Gateway {
     return this.interval;
   }
 
+  isConnected(): boolean {
+    return this.#handlers !== null;
+  }
+
   async start(handlers: GatewayHandlers): Promise<void> {
     this.#handlers = handlers;
   }

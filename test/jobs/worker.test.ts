@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
+import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { exists } from '../../core/files.ts';
 import { sweepRuns } from '../../gpu-worker/jobs/sweep-runs.ts';
 import { startWorker, type Worker } from '../../gpu-worker/main.ts';
+import { targetProjections } from '../../gpu-worker/adapters/targets.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
@@ -219,11 +220,9 @@ it('a run produces an adapter, a loss curve, samples at each checkpoint and a gr
   const adapters = await shop.adaptersOf(run);
   const final = adapters.at(-1)!;
   expect(adapters.map((adapter) => adapter.final)).toEqual([false, false, true]);
-  const { unet } = await openModelFolder(TINY_MODEL);
-  const projections = attentionProjections(unet.config);
-  const base = { name: 'tiny', layers: unet.config.layers_per_block, projections };
-  const file = await readAdapter((await blobs.localPath(final.blobHash))!, base);
-  expect(file.layers.size).toBe(projections.length);
+  const model = await openModelFolder(TINY_MODEL);
+  const file = await readAdapter((await blobs.localPath(final.blobHash))!, adapterBase(model));
+  expect(file.layers.size).toBe(targetProjections(model, ['attention', 'feed-forward']).length);
   expect(file.metadata.get('krona.subject_token')).toBe('zqkv');
   expect((await blobs.stat(final.blobHash))!.size).toBe(final.size);
 

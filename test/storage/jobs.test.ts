@@ -27,7 +27,7 @@ describe.concurrent.each(Object.entries(servers))('jobs on %s', (_name, start) =
     });
     afterAll(() => server?.stop());
     runJobQueueTests(
-      () => openJobQueue(server.url, () => {}),
+      (version) => openJobQueue(server.url, () => {}, version),
       () => server.url,
     );
   });

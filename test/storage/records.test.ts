@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../storage/postgres/database.ts';
 import { openRecords } from '../../storage/postgres/record-store.ts';
-import { raw } from '../../storage/postgres/sql.ts';
+import { raw, sql } from '../../storage/postgres/sql.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { DEFAULT_SETTINGS, startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
@@ -81,6 +81,18 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
       startingSettings(await records.modelCard()),
     );
     await records.close();
+  });
+
+  it('that a newer release has migrated are refused by name, and opened again by that release', async () => {
+    const database = connectDatabase(server.url, () => {});
+    await database.query(sql`INSERT INTO krona.migration (number, name) VALUES (9999, 'later.sql')`);
+    await expect(open()).rejects.toMatchObject({
+      code: 'DATABASE_NEWER',
+      message: expect.stringMatching(/has migration 9999, .* Start the newer release/) as string,
+    });
+    await database.query(sql`DELETE FROM krona.migration WHERE number = 9999`);
+    await database.close();
+    await (await open()).close();
   });
 });
 

@@ -1,6 +1,6 @@
 /** @file The order of a queue, as BullMQ runs it: by priority, then by arrival. */
 import { expect, it } from 'vitest';
-import { FIRST_ROUND, place, type Placed } from '../../storage/jobs/turns.ts';
+import { FIRST_ROUND, Order, type Placed } from '../../storage/jobs/turns.ts';
 
 /** A queue by hand. Jobs are named after channel and member: `a1` is a job of member a, `x.b2` of b in channel x. */
 class Line {
@@ -12,13 +12,12 @@ class Line {
     for (const id of ids) {
       const [member = '', channel = 'here'] = id.replace(/\d+$/, '').split('.').toReversed();
       const owner = { channelId: channel, memberId: member };
-      const { turn, round, moved } = place(owner, [...this.#waiting, ...this.#active]);
-      for (const { id: other, round: its } of moved) {
-        // BullMQ puts a job whose priority changes behind others of that priority.
-        const job = this.#waiting.find((each) => each.id === other)!;
-        this.#waiting = [...this.#waiting.filter((each) => each !== job), { ...job, round: its }];
-      }
-      this.#waiting.push({ id, owner, active: false, turn, round });
+      const order = new Order([...this.#waiting, ...this.#active]);
+      order.place(id, owner);
+      const { added, moved } = order.changes();
+      // BullMQ puts a job whose priority changes behind others of that priority.
+      const changed = new Set(moved.map((job) => job.id));
+      this.#waiting = [...this.#waiting.filter((job) => !changed.has(job.id)), ...moved, ...added];
     }
     this.#waiting.sort((one, other) => one.round - other.round);
   }
@@ -119,5 +118,7 @@ it('ignores a job that is retried out of turn', () => {
   const owner = { channelId: 'here', memberId: 'a' };
   const again = { id: 'a1', owner, active: false, turn: 1, round: FIRST_ROUND - 1 };
   const next = { id: 'a9', owner, active: false, turn: 9, round: 20 };
-  expect(place({ channelId: 'x', memberId: 'b' }, [again, next])).toEqual({ turn: 1, round: 20, moved: [] });
+  const order = new Order([again, next]);
+  order.place('b1', { channelId: 'x', memberId: 'b' });
+  expect(order.changes()).toMatchObject({ added: [{ turn: 1, round: 20 }], moved: [] });
 });

@@ -25,7 +25,7 @@ it('gives the file of tokens only to the bot', () => {
 
 it('publishes ports only on this machine', () => {
   const ports = [...compose.matchAll(/^ +- ([\d.:]+:\d+)$/gm)].map(([, port]) => port);
-  expect(ports).toEqual(['127.0.0.1:7860:7860']);
+  expect(ports).toEqual(['127.0.0.1:7860:7860', '127.0.0.1:3000:3000']);
 });
 
 it('reserves the card only for the worker that is asked for by its profile', async () => {

@@ -6,6 +6,7 @@ import { fileSize } from './format.ts';
 import { Gallery } from './gallery.tsx';
 import { DownloadIcon, FileIcon } from './icons.tsx';
 import { store, useSelected } from './store.ts';
+import { Table } from './table.tsx';
 import { Marked } from './text.tsx';
 
 interface CardViewProps {
@@ -53,7 +54,12 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
           ))}
         </dl>
       )}
-      {card.table && <Table {...card.table} />}
+      {card.table && (
+        <Table
+          columns={card.table.columns}
+          rows={card.table.rows.map((row) => row.map((cell, index) => <Marked key={index} text={cell} />))}
+        />
+      )}
       {card.charts?.map((chart) => (
         <Chart key={chart.label} {...chart} />
       ))}
@@ -99,41 +105,6 @@ function Progress({ fraction, label }: NonNullable<Card['progress']>): JSX.Eleme
         <span style={{ width: percent === null ? undefined : `${percent}%` }} />
       </div>
       <p class="progress-text">{label}</p>
-    </div>
-  );
-}
-
-function Table({ columns, rows }: NonNullable<Card['table']>): JSX.Element {
-  return (
-    // The keyboard scrolls what has the focus.
-    <div
-      class={columns.length > 2 ? 'table wide' : 'table'}
-      tabIndex={0}
-      role="region"
-      aria-label={columns.filter((column) => column !== '').join(', ')}
-    >
-      <table>
-        <thead>
-          <tr>
-            {columns.map((column, index) => (
-              <th key={index} scope="col">
-                {column}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, index) => (
-            <tr key={index}>
-              {row.map((cell, column) => (
-                <td key={column} data-column={columns[column]}>
-                  <Marked text={cell} />
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
     </div>
   );
 }

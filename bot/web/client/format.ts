@@ -1,4 +1,5 @@
 /** @file How the page writes times, sizes and names. */
+import { duration } from '../../../core/format.ts';
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -6,6 +7,9 @@ const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle
 
 export const timeOfDay = (at: number): string => clock.format(at);
 export const fullTime = (at: number): string => moment.format(at);
+
+/** `5 s ago`, `3 h ago`. */
+export const ago = (at: number, now = Date.now()): string => `${duration((now - at) / 1000)} ago`;
 
 /** `Today`, `Yesterday`, or the date in words. */
 export function dayName(at: number, now = Date.now()): string {

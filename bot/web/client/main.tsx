@@ -1,6 +1,7 @@
 /** @file The page: sidebar, conversation, composer. */
 import { type JSX, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Administration } from './administration.tsx';
 import { Avatar } from './avatar.tsx';
 import { addFiles, Composer } from './composer.tsx';
 import { Conversation } from './conversation.tsx';
@@ -19,14 +20,15 @@ function App(): JSX.Element {
 }
 
 function Chat(): JSX.Element {
-  const { channels, channelId, online, phase } = useStore();
+  const { channels, channelId, online, phase, moderator, administering } = useStore();
   const [menu, setMenu] = useState(false);
   const dropping = useDrop();
+  const administers = moderator && administering;
   const name = channels.find((channel) => channel.id === channelId)?.name ?? channelId;
   const late = useLate(!online && phase === 'ready');
   useEffect(() => {
-    document.title = `#${name} · Krona`;
-  }, [name]);
+    document.title = administers ? 'Administration · Krona' : `#${name} · Krona`;
+  }, [name, administers]);
   return (
     <div
       class={`chat ${menu ? 'menu-open' : ''}`}
@@ -37,15 +39,21 @@ function Chat(): JSX.Element {
       <Sidebar onPick={() => setMenu(false)} />
       <div class="scrim" onClick={() => setMenu(false)} />
       <main>
-        <Header name={name} menu={menu} onMenu={() => setMenu(!menu)} />
+        <Header name={administers ? null : name} menu={menu} onMenu={() => setMenu(!menu)} />
         {late && (
           <div class="banner" role="status">
             <span class="spinner" aria-hidden="true" /> Connection lost. Reconnecting…
           </div>
         )}
         <OutageBanner />
-        <Conversation />
-        <Composer />
+        {administers ? (
+          <Administration />
+        ) : (
+          <>
+            <Conversation />
+            <Composer />
+          </>
+        )}
       </main>
       {dropping && <DropHint />}
     </div>
@@ -64,7 +72,8 @@ function OutageBanner(): JSX.Element | null {
 }
 
 interface HeaderProps {
-  readonly name: string;
+  /** Of the channel; null on the administrator's page. */
+  readonly name: string | null;
   readonly menu: boolean;
   readonly onMenu: () => void;
 }
@@ -81,15 +90,21 @@ function Header({ name, menu, onMenu }: HeaderProps): JSX.Element {
       <button type="button" class="round menu" aria-label="Channels" aria-expanded={menu} onClick={onMenu}>
         <MenuIcon size={20} />
       </button>
-      <h2>
-        <i>#</i> {name}
-      </h2>
-      <div class="here" title={`Here now: ${names}`}>
-        {here.slice(0, 5).map((member) => (
-          <Avatar key={member.id} member={member} size={26} />
-        ))}
-        <span>{count}</span>
-      </div>
+      {name === null ? (
+        <h2>Administration</h2>
+      ) : (
+        <>
+          <h2>
+            <i>#</i> {name}
+          </h2>
+          <div class="here" title={`Here now: ${names}`}>
+            {here.slice(0, 5).map((member) => (
+              <Avatar key={member.id} member={member} size={26} />
+            ))}
+            <span>{count}</span>
+          </div>
+        </>
+      )}
     </header>
   );
 }

@@ -1,18 +1,20 @@
-/** @file What only moderators see beside the channels: invitations, the computer, and deleting the channel that is shown. */
+/** @file What only moderators see beside the channels: invitations, the way to the administrator's page, and deleting the channel that is shown. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { FIRST_CHANNEL } from '../protocol.ts';
+import { ADMINISTRATION, FIRST_CHANNEL } from '../protocol.ts';
 import { messageOf } from './api.ts';
 import { store, useSelected } from './store.ts';
 
-export function Moderation(): JSX.Element | null {
+export function Moderation({ onPick }: { onPick: () => void }): JSX.Element | null {
   const moderator = useSelected((state) => state.moderator);
   const channelId = useSelected((state) => state.channelId);
   if (!moderator) return null;
   return (
     <div class="moderation">
       <Invite />
-      <Computer />
+      <a class="button" href={`#${ADMINISTRATION}`} onClick={onPick}>
+        Administration
+      </a>
       {channelId !== FIRST_CHANNEL && <DeleteChannel key={channelId} />}
     </div>
   );
@@ -45,25 +47,6 @@ function Invite(): JSX.Element {
           {error}
         </small>
       )}
-    </>
-  );
-}
-
-/** What Krona computes on, on request. */
-function Computer(): JSX.Element {
-  const [text, setText] = useState<string | null>(null);
-  const ask = () => {
-    store
-      .computer()
-      .then(setText)
-      .catch((failure: unknown) => setText(messageOf(failure)));
-  };
-  return (
-    <>
-      <button type="button" class="button" onClick={ask}>
-        Computer
-      </button>
-      {text !== null && <small role="status">{text}</small>}
     </>
   );
 }

@@ -10,7 +10,7 @@ import { store, useStore } from './store.ts';
 import { isDark, toggleTheme } from './theme.ts';
 
 export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
-  const { channels, channelId, unread } = useStore();
+  const { channels, channelId, unread, administering } = useStore();
   const [adding, setAdding] = useState(false);
   return (
     <nav class="sidebar" aria-label="Channels">
@@ -35,7 +35,7 @@ export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
             <a
               href={`#${encodeURIComponent(channel.id)}`}
               class={unread.has(channel.id) ? 'unread' : ''}
-              aria-current={channel.id === channelId ? 'page' : undefined}
+              aria-current={channel.id === channelId && !administering ? 'page' : undefined}
               onClick={onPick}
             >
               <i>#</i> {channel.name}
@@ -55,7 +55,7 @@ export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
           }}
         />
       )}
-      <Moderation />
+      <Moderation onPick={onPick} />
       <Me />
     </nav>
   );

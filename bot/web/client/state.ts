@@ -1,5 +1,6 @@
 /** @file What the page knows: one object, replaced at every change. */
 import {
+  ADMINISTRATION,
   type ChannelView,
   type CommandView,
   FIRST_CHANNEL,
@@ -25,6 +26,8 @@ export interface State {
   readonly online: boolean;
   readonly me: MemberView | null;
   readonly moderator: boolean;
+  /** The administrator's page is shown in place of the channel. */
+  readonly administering: boolean;
   readonly channels: readonly ChannelView[];
   readonly commands: readonly CommandView[];
   readonly channelId: string;
@@ -54,10 +57,13 @@ export interface State {
   readonly outage: string | null;
 }
 
+/** Whether the page's address is that of the administrator's page. */
+export const isAdministration = (): boolean => location.hash.slice(1) === ADMINISTRATION;
+
 /** The channel that the page's address names; an address that can't be read is the first channel's. */
 export function channelOfAddress(): string {
   try {
-    return decodeURIComponent(location.hash.slice(1)) || FIRST_CHANNEL;
+    return (isAdministration() ? '' : decodeURIComponent(location.hash.slice(1))) || FIRST_CHANNEL;
   } catch {
     return FIRST_CHANNEL;
   }
@@ -82,6 +88,7 @@ export const initialState = (): State => ({
   online: false,
   me: null,
   moderator: false,
+  administering: isAdministration(),
   channels: [],
   commands: [],
   channelId: channelOfAddress(),

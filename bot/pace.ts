@@ -1,6 +1,6 @@
 /** @file How fast a member can act where strangers reach the chat: messages fill the database, and each has its cost. */
-import { KronaError } from '../../core/errors.ts';
-import { RecentMap } from '../../core/recent.ts';
+import { KronaError } from '../core/errors.ts';
+import { RecentMap } from '../core/recent.ts';
 
 /** Acts of one kind at once, and how many more each second. */
 const AT_ONCE = 30;

@@ -2,7 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { validator } from 'hono/validator';
 import * as v from 'valibot';
-import { KronaError } from '../../core/errors.ts';
+import { KronaError } from '../core/errors.ts';
 
 /** Most characters of a problem that a schema words itself, which may quote the request. */
 const MOST_QUOTED = 120;

@@ -1,0 +1,100 @@
+/**
+ * @file How a training goes on at another worker: its state goes to the blobs now and then, and comes from there to a worker
+ * that has none. Its checkpoints are blobs anyway.
+ */
+import { createReadStream } from 'node:fs';
+import { constants, copyFile, rm, stat } from 'node:fs/promises';
+import { KronaError } from '../../core/errors.ts';
+import { exists, isFileError } from '../../core/files.ts';
+import type { Adapter, Resumed } from '../../core/records.ts';
+import { asDiskFull } from '../../storage/blobs/name.ts';
+import { checkpointPath } from '../training/checkpoint.ts';
+import { savedStep } from '../training/optimizer-file.ts';
+import { statePath } from '../training/resume.ts';
+import type { WorkerContext } from './context.ts';
+import { copyBlob } from './local-files.ts';
+
+/** A state is stored with each checkpoint, and again after this time, ms. */
+const EVERY = 5 * 60_000;
+
+/** A larger state is not stored, bytes: only full fine-tuning has one. */
+const MOST_STATE = 2 * 1024 ** 3;
+
+interface HandOverOptions {
+  readonly context: Pick<WorkerContext, 'records' | 'blobs' | 'isApart' | 'log'>;
+  readonly runId: string;
+  /** Path of the finished adapter, beside which states and checkpoints are. */
+  readonly out: string;
+  /** Steps between two checkpoints; null: there are none. */
+  readonly checkpointEvery: number | null;
+  /** Those of the run that are stored. */
+  readonly adapters: () => Promise<readonly Adapter[]>;
+}
+
+export class HandOver {
+  readonly #options: HandOverOptions;
+  #keptAt = performance.now();
+
+  constructor(options: HandOverOptions) {
+    this.#options = options;
+  }
+
+  /** The last stored state is so old that another is worth it. */
+  get isDue(): boolean {
+    return performance.now() - this.#keptAt > EVERY;
+  }
+
+  /**
+   * Stores the state of now, unless there is none, or all workers see this data folder.
+   * @throws KronaError BLOBS_*, DATABASE_*, DISK_FULL
+   */
+  async keep(): Promise<void> {
+    const { context, runId, out } = this.#options;
+    if (!context.isApart) return;
+    // A copy, as the engine replaces the file meanwhile.
+    const copy = `${statePath(out)}.sent`;
+    try {
+      await copyFile(statePath(out), copy, constants.COPYFILE_FICLONE);
+      const step = (await stat(copy)).size > MOST_STATE ? null : await savedStep(copy);
+      if (step === null || !(await this.#hasCheckpoints(step))) return;
+      const { hash } = await context.blobs.put(createReadStream(copy));
+      await context.records.saveRunState(runId, { hash, step });
+      this.#keptAt = performance.now();
+    } catch (error) {
+      // There is no state yet, or the training has just ended.
+      if (!isFileError(error, 'ENOENT')) throw asDiskFull(error);
+    } finally {
+      await rm(copy, { force: true });
+    }
+  }
+
+  /** Fetches what another worker has stored, unless there is as much here. @returns where the training goes on */
+  async take(): Promise<Resumed> {
+    const { context, runId, out, adapters } = this.#options;
+    const { records, log } = context;
+    const own = { step: (await savedStep(statePath(out)).catch(() => null)) ?? 0, elsewhere: false };
+    const stored = await records.runState(runId);
+    if (stored === null || stored.step <= own.step || (await exists(out))) return own;
+    try {
+      for (const { step, final, blobHash } of await adapters())
+        await copyBlob(context, blobHash, final ? out : checkpointPath(out, step));
+      await rm(statePath(out), { force: true });
+      await copyBlob(context, stored.hash, statePath(out));
+      return { step: stored.step, elsewhere: true };
+    } catch (error) {
+      if (!(error instanceof KronaError && error.code === 'BLOB_NOT_FOUND')) throw error;
+      log.warn({ error, id: runId }, 'the state of the run is lost, so training starts again');
+      await records.saveRunState(runId, null);
+      return { step: 0, elsewhere: true };
+    }
+  }
+
+  /** Whether all checkpoints up to a step are stored: a worker that goes on from there doesn't make them again. */
+  async #hasCheckpoints(step: number): Promise<boolean> {
+    const { checkpointEvery, adapters } = this.#options;
+    if (checkpointEvery === null) return true;
+    const stored = new Set((await adapters()).map((adapter) => adapter.step));
+    for (let due = checkpointEvery; due <= step; due += checkpointEvery) if (!stored.has(due)) return false;
+    return true;
+  }
+}
