@@ -36,9 +36,7 @@ export interface WorkerOptions {
 }
 
 /** What a worker needs of an engine. */
-export type WorkerEngine = WorkerContext['engine'] &
-  Pick<Engine, 'device'> &
-  Partial<Pick<Engine, 'memory'>>;
+export type WorkerEngine = WorkerContext['engine'] & Pick<Engine, 'device'> & Partial<Pick<Engine, 'memory'>>;
 
 /**
  * Starts the worker on an open storage: one engine for each device, of which each registers as a worker and takes one

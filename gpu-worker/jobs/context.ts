@@ -7,8 +7,10 @@ import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Engine } from '../engine/engine.ts';
 
 /** What jobs need of an engine. */
-export interface JobEngine
-  extends Pick<Engine, 'train' | 'sweep' | 'draw' | 'fits' | 'describe' | 'release' | 'close'> {
+export interface JobEngine extends Pick<
+  Engine,
+  'train' | 'sweep' | 'draw' | 'fits' | 'describe' | 'release' | 'close'
+> {
   /** The same with another model. @param model its path */
   on(model: string): JobEngine;
 }
