@@ -34,6 +34,7 @@ class Votes implements VoteData {
       seed: 1,
       count: adapterIds.length,
       strength: 1,
+      model: 'default',
       settings: DEFAULT_SETTINGS,
       adapterId: null,
       alsoAdapterIds: [],
@@ -85,6 +86,7 @@ function adapter(id: string): Adapter {
     final: false,
     blobHash: '',
     size: 1,
+    model: 'default',
     settings: DEFAULT_SETTINGS,
     createdAt: T0,
   };
