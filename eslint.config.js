@@ -27,7 +27,7 @@ const rooms = {
   [sampling]: ['core', graph, models, adapters],
   [training]: ['core', graph, models, adapters, sampling, safety],
   'gpu-worker/engine': ['core', ...engineRooms],
-  'gpu-worker/jobs': ['core', 'storage', training, 'gpu-worker/engine'],
+  'gpu-worker/jobs': ['core', 'storage', models, training, 'gpu-worker/engine'],
   'gpu-worker/main.ts': ['core', 'storage', 'operation', 'gpu-worker/engine', 'gpu-worker/jobs'],
   lab: ['core', ...engineRooms],
   cli: [

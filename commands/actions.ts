@@ -20,6 +20,8 @@ import { detailsCard, needsTraining } from './cards/set-card.ts';
 import { cellsCard } from './cards/sweep-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
 import { requireOwner } from './rules/permission.ts';
+import { chooseModel } from './models/choose-model.ts';
+import { acceptAndPull, askToPull, cancelPull } from './models/pulls.ts';
 import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
@@ -70,7 +72,7 @@ function adapterFor(set: PictureSet, subject: Subject | null): string | null {
 }
 
 /** The set, or if its adapters were trained on another model, as it is with the champions that their subjects have by now. */
-async function withChampions(records: Records, set: PictureSet): Promise<PictureSet> {
+async function withChampions(records: Records, actor: Actor, set: PictureSet): Promise<PictureSet> {
   if (!needsTraining(set)) return set;
   const champions: string[] = [];
   for (const id of set.alsoAdapterIds) {
@@ -79,7 +81,8 @@ async function withChampions(records: Records, set: PictureSet): Promise<Picture
     champions.push(subject?.championId ?? id);
   }
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  return { ...set, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
+  const { model } = actor.channel;
+  return { ...set, model, adapterId: subject?.championId ?? set.adapterId, alsoAdapterIds: champions };
 }
 
 /** @throws KronaError DUEL_OPEN while a set's seed, or what is drawn from it, would tell which adapter of a duel drew it */
@@ -98,9 +101,11 @@ async function drawLike(
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
-  const { subjectId, prompt, negative, count, strength, settings, alsoAdapterIds, start, steering } = set;
+  const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start, steering } =
+    set;
   return startSet(records, actor, {
     subjectId,
+    model,
     prompt,
     negative,
     count,
@@ -116,7 +121,7 @@ async function drawLike(
 
 const again: Action = async (id, actor, context) => {
   const set = await context.records.transaction(async (records) => {
-    const origin = await withChampions(records, await setOfButton(records, actor, id));
+    const origin = await withChampions(records, actor, await setOfButton(records, actor, id));
     return drawLike(records, origin, actor, { seed: randomSeed(), variationOf: null });
   });
   return await loadCard('set', set.id, context);
@@ -156,9 +161,10 @@ const upscale: Action = async (id, actor, context) => {
         'UPSCALED_ALREADY',
         'This picture is already upscaled, and upscaling works only once.',
       );
-    const { subjectId, negative, strength, settings, alsoAdapterIds, variationOf } = origin;
+    const { subjectId, negative, strength, model, settings, alsoAdapterIds, variationOf } = origin;
     return startSet(records, actor, {
       subjectId,
+      model,
       prompt: picture.prompt ?? origin.prompt,
       negative,
       strength,
@@ -178,6 +184,8 @@ const upscale: Action = async (id, actor, context) => {
 
 const cancel: Action = async (id, actor, context) => {
   if ((await stopDuel(id, actor, context)) !== null) return await loadCard('duel', id, context);
+  const pull = await cancelPull(id, actor, context);
+  if (pull !== null) return pull;
   const work = await findWork(context.records, actor, id);
   if (!work) throw gone('This job');
   await cancelWork(actor, work, context);
@@ -269,6 +277,12 @@ const hint: Action = async (id, actor, context) => {
   };
 };
 
+const pull: Action = async (name, actor, context) => await askToPull(name, actor, context);
+
+const accept: Action = async (name, actor, context) => await acceptAndPull(name, actor, context);
+
+const use: Action = async (name, actor, context) => await chooseModel(name, 'channel', actor, context);
+
 const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   cancel: { act: cancel },
   champion: { act: champion, needs: 'settings' },
@@ -288,6 +302,9 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   delete: { act: remove },
   forget: { act: forget },
   erase: { act: erase, openToBlocked: true },
+  pull: { act: pull, needs: 'moderator' },
+  accept: { act: accept, needs: 'moderator' },
+  use: { act: use, needs: 'moderator' },
 };
 
 /**

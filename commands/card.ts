@@ -65,5 +65,5 @@ export interface Card {
   /** A second card, which only the caller sees, beside one for the channel. */
   readonly aside?: Card;
   /** The message is updated when this record changes. */
-  readonly follows?: { readonly kind: 'run' | 'set' | 'ranking' | 'duel'; readonly id: string };
+  readonly follows?: { readonly kind: 'run' | 'set' | 'ranking' | 'duel' | 'pull'; readonly id: string };
 }

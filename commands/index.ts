@@ -9,6 +9,7 @@ import { errorCard } from './cards/format.ts';
 import { checkDefinitions } from './check-definitions.ts';
 import { parseCommandLine as parse, type ParsedCommand } from './line/command-line.ts';
 import type { Command, CommandContext, Invocation, SubcommandData } from './contract.ts';
+import { model } from './models/model.ts';
 import { duel } from './votes/duel.ts';
 import { deleteSubject } from './subjects/delete.ts';
 import { helpFor } from './help.ts';
@@ -40,6 +41,7 @@ const acting: readonly Command[] = [
   refine,
   sweep,
   queue,
+  model,
   deleteSubject,
   rules,
   privacy,

@@ -61,12 +61,24 @@ export async function downloadTo(file: RemoteFile, path: string, hooks: Download
   }
 }
 
+const partialPath = (file: Pick<RemoteFile, 'hash'>, path: string): string =>
+  join(dirname(path), `.${basename(path)}.${file.hash.value.slice(0, 16)}.part`);
+
+/** Bytes of a file that are here already, whole or as a part. */
+export async function bytesHere(file: Pick<RemoteFile, 'hash' | 'size'>, path: string): Promise<number> {
+  for (const each of [path, partialPath(file, path)]) {
+    const found = await stat(each).catch(() => null);
+    if (found !== null) return Math.min(found.size, file.size);
+  }
+  return 0;
+}
+
 async function fetchAll(
   file: RemoteFile,
   path: string,
   { onBytes, signal, patienceMs = PATIENCE_MS }: DownloadHooks,
 ): Promise<number> {
-  const partial = join(dirname(path), `.${basename(path)}.${file.hash.value.slice(0, 16)}.part`);
+  const partial = partialPath(file, path);
   const hash = hashOf(file);
   let have = await hashedSoFar(partial, file, hash);
   let came = 0;

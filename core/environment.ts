@@ -19,6 +19,7 @@ export const VARIABLES = [
   'KRONA_WEBHOOK_ORIGINS',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'KRONA_MODEL',
+  'KRONA_CATALOGUE',
   'KRONA_REFINER',
   'KRONA_SPEED',
   'KRONA_TOKENIZER',
@@ -106,7 +107,7 @@ const ENGINE = [
 
 /**
  * The variables that a child process gets. Worker and engine parse files from others, so they get what they need and
- * no token or secret of a platform; the engine gets neither database nor bucket. `null`: all variables of this process.
+ * no token or secret of a chat platform; the engine gets neither database nor bucket. `null`: all variables of this process.
  */
 const CHILD_VARIABLES = {
   bot: null,
@@ -116,6 +117,7 @@ const CHILD_VARIABLES = {
       'KRONA_DATA',
       'KRONA_BLOBS',
       'KRONA_MODEL',
+      'KRONA_CATALOGUE',
       'KRONA_REFINER',
       'KRONA_SPEED',
       'KRONA_DEVICE',
@@ -126,6 +128,9 @@ const CHILD_VARIABLES = {
       'KRONA_STORAGE',
       'DATABASE_URL',
       'REDIS_URL',
+      // Models are pulled from the hub, gated ones with the token.
+      'HF_ENDPOINT',
+      'HF_TOKEN',
     ],
     // What DATABASE_URL leaves open, as `pg` reads it.
     ...['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER', 'PGPASSWORD', 'PGPASSFILE', 'PGOPTIONS', 'PGSSLMODE'],

@@ -7,6 +7,8 @@ export interface JobPayloads {
   readonly sweep: { readonly runId: string };
   /** Draws the pictures of a set: the set's record has prompt, seed, settings and adapter. */
   readonly imagine: { readonly setId: string };
+  /** Downloads a model that a pull's record asks for; deletes the files of one that was removed. */
+  readonly pull: { readonly model: string };
 }
 
 /**

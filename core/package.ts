@@ -29,3 +29,9 @@ const ENGINES: ReadonlyMap<number, number> = new Map([
 
 /** Folder of the embedded model, absolute. */
 export const embeddedModel = join(dirname(file), 'models/krona-emoji');
+
+/** The catalogue of models. */
+export const catalogueFile = join(dirname(file), 'models/catalogue.json');
+
+/** Folder of CLIP's vocabulary, absolute. */
+export const clipTokenizer = join(dirname(file), 'models/clip-tokenizer');

@@ -12,6 +12,9 @@ export interface Channel {
   /** The platform's own id. */
   readonly externalId: string;
   readonly name: string;
+  /** The model that it draws and trains with, by name; DEFAULT_MODEL: KRONA_MODEL's own. */
+  readonly model: string;
+  /** For that model. */
   readonly settings: ChannelSettings;
   /** The platform admits only adults, as last reported. */
   readonly ageRestricted: boolean;
@@ -137,6 +140,8 @@ export interface Run {
   readonly subjectId: string;
   readonly memberId: string;
   readonly state: WorkState;
+  /** That it trains an adapter of, by name. */
+  readonly model: string;
   readonly settings: ChannelSettings;
   readonly seed: number;
   /** The subject's photos when the run was requested. */
@@ -187,6 +192,8 @@ export interface Adapter {
   readonly blobHash: string;
   /** Bytes. */
   readonly size: number;
+  /** The model that it belongs to, its run's; it can't draw with another. */
+  readonly model: string;
   readonly settings: ChannelSettings;
   readonly createdAt: Date;
 }
@@ -239,6 +246,8 @@ export interface PictureSet {
   readonly count: number;
   /** Strength of the adapter; 1: as trained. */
   readonly strength: number;
+  /** That draws it, by name. */
+  readonly model: string;
   readonly settings: ChannelSettings;
   readonly adapterId: string | null;
   /** Adapters of further subjects in the prompt; their changes add up. */
@@ -379,13 +388,38 @@ export interface Duel {
   readonly endedAt: Date | null;
 }
 
+/** A download of a model for all, which a moderator asked for. */
+export interface Pull {
+  readonly id: string;
+  /** Where its message is. */
+  readonly channelId: string;
+  readonly memberId: string;
+  /** Its name in the catalogue. */
+  readonly model: string;
+  readonly state: WorkState;
+  /** Steps are MiB. */
+  readonly progress: Progress | null;
+  readonly failure: WorkFailure | null;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+}
+
+/** A licence of models that a moderator accepted, once for this installation. */
+export interface AcceptedLicence {
+  /** Its name in the catalogue. */
+  readonly licence: string;
+  readonly memberId: string;
+  readonly acceptedAt: Date;
+}
+
 /** An entry of a channel's log. Entries never change. */
 export interface AuditEntry {
   readonly id: string;
   readonly channelId: string;
   /** null: votes. */
   readonly memberId: string | null;
-  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `queue`. */
+  /** One word: `train`, `imagine`, `duel`, `settings`, `rules`, `delete`, `champion`, `photos`, `channel`, `queue`, `model`. */
   readonly action: string;
   /** Details for people, with members' texts as they typed them. */
   readonly details: string;
@@ -445,6 +479,8 @@ export interface MemberData {
   >[];
   readonly votes: readonly VoteFact[];
   readonly duelVotes: readonly DuelVote[];
+  readonly pulls: readonly Pull[];
+  readonly licences: readonly AcceptedLicence[];
   readonly entries: readonly AuditEntry[];
 }
 
@@ -459,9 +495,9 @@ export interface Ranking {
 }
 
 /** `duel`: its first message; `verdict`: its result. */
-export type PostKind = 'run' | 'set' | 'champion' | 'ranking' | 'duel' | 'verdict';
+export type PostKind = 'run' | 'set' | 'champion' | 'ranking' | 'duel' | 'verdict' | 'pull';
 
-/** Krona's message in a channel about a run, a set, a new champion, a ranking or a duel; it follows changes. */
+/** Krona's message in a channel about a run, a set, a new champion, a ranking, a duel or a pull; it follows changes. */
 export interface Post {
   readonly id: string;
   readonly channelId: string;

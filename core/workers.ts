@@ -57,6 +57,7 @@ const DOING: Readonly<Record<JobKind, string>> = {
   train: 'trains an adapter',
   sweep: 'trains a sweep',
   imagine: 'draws',
+  pull: 'downloads a model',
 };
 
 /** `trains an adapter and draws`, `free`, `draining: draws`, `drained`, `gone for 30 s`. */

@@ -13,7 +13,8 @@ import { Engine } from './engine/engine.ts';
 import type { Log } from '../core/log.ts';
 import { engineMemoryBytes } from '../core/metrics.ts';
 import type { WorkerContext } from './jobs/context.ts';
-import { computerNow } from './jobs/speeds.ts';
+import { sweepModels } from './jobs/pulled-models.ts';
+import { computerNow, refreshComputers } from './jobs/speeds.ts';
 import { sweepRuns } from './jobs/sweep-runs.ts';
 import { Station } from './jobs/station.ts';
 
@@ -35,9 +36,7 @@ export interface WorkerOptions {
 }
 
 /** What a worker needs of an engine. */
-export type WorkerEngine = WorkerContext['engine'] &
-  Pick<Engine, 'device' | 'describe'> &
-  Partial<Pick<Engine, 'memory'>>;
+export type WorkerEngine = WorkerContext['engine'] & Pick<Engine, 'device'> & Partial<Pick<Engine, 'memory'>>;
 
 /**
  * Starts the worker on an open storage: one engine for each device, of which each registers as a worker and takes one
@@ -65,12 +64,17 @@ export async function startWorker(
   try {
     const ready = await Promise.all(engines.map((each) => prepare(each, log)));
     const { described, chosen } = at(ready, 0);
-    const computer = await computerNow(records, described, chosen.device, config.dataFolder);
+    const computer = await computerNow(records, described, chosen, config.dataFolder);
     const model = { ...described, computer };
     await records.saveModelCard(model);
+    await refreshComputers(records, computer);
     const { dataFolder } = config;
     const shared = { records, blobs, model, dataFolder, isApart: isApart(config), log };
-    await sweepRuns(shared);
+    const sweepFolders = async (): Promise<void> => {
+      await sweepRuns(shared);
+      await sweepModels(shared);
+    };
+    await sweepFolders();
     if (await areBlobsElsewhere(records, blobs))
       log.warn(
         {},
@@ -88,7 +92,7 @@ export async function startWorker(
     for (const { engine, ...device } of ready)
       stations.push(await Station.start({ ...shared, engine }, jobs, device));
     const stopSweeping = sweepDaily(records, blobs, {
-      before: () => sweepRuns(shared),
+      before: sweepFolders,
       onSwept: (removed) => removed > 0 && log.info({ removed }, 'removed files that nothing needs any more'),
       onError: (error) => log.warn({ error }, 'could not look for files that nothing needs any more'),
     });

@@ -14,7 +14,7 @@ import type { RecordStore } from './records.ts';
  * @returns how many were queued again
  */
 export async function restoreLostJobs(
-  records: Pick<RecordStore, 'openJobs' | 'run' | 'set'>,
+  records: Pick<RecordStore, 'openJobs' | 'run' | 'set' | 'pull'>,
   jobs: Pick<JobQueue, 'unfinished' | 'restore'>,
 ): Promise<number> {
   const open = await records.openJobs();
@@ -23,6 +23,7 @@ export async function restoreLostJobs(
     train: await jobs.unfinished('train'),
     sweep: await jobs.unfinished('sweep'),
     imagine: await jobs.unfinished('imagine'),
+    pull: await jobs.unfinished('pull'),
   };
   let restored = 0;
   for (const job of open) {
@@ -34,7 +35,15 @@ export async function restoreLostJobs(
   return restored;
 }
 
-async function isOpen({ kind, id }: OwnedJob, records: Pick<RecordStore, 'run' | 'set'>): Promise<boolean> {
-  const record = kind === 'imagine' ? await records.set(id) : await records.run(id);
+async function isOpen(
+  { kind, id }: OwnedJob,
+  records: Pick<RecordStore, 'run' | 'set' | 'pull'>,
+): Promise<boolean> {
+  const record =
+    kind === 'imagine'
+      ? await records.set(id)
+      : kind === 'pull'
+        ? await records.pull(id)
+        : await records.run(id);
   return record !== null && !hasEnded(record);
 }

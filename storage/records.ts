@@ -17,6 +17,7 @@ import type {
   VoteFact,
   StandingVote,
   ChampionChange,
+  AcceptedLicence,
   AuditEntry,
   Usage,
   OpenUsage,
@@ -24,6 +25,7 @@ import type {
   Duel,
   Ranking,
   Post,
+  Pull,
   ChatLine,
   OutboxJob,
   OwnedJob,
@@ -71,6 +73,7 @@ export interface Records {
   channels(platform: Platform): Promise<Channel[]>;
   /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
   deleteChannel(id: string): Promise<void>;
+  /** For the channel's model: each model has its own. */
   saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
   /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
@@ -152,7 +155,8 @@ export interface Records {
   removeStyle(channelId: string, name: string): Promise<void>;
 
   // Runs and adapters
-  addRun(run: New<Run, 'photoPrompts' | RunOutcome>): Promise<Run>;
+  /** By default, it trains the channel's model. */
+  addRun(run: New<Run, 'photoPrompts' | 'model' | RunOutcome>): Promise<Run>;
   run(id: string): Promise<Run | null>;
   /** Ids of refinements and sweeps that are done and whose turn it is to be judged by a duel, oldest first. */
   runsToJudge(): Promise<string[]>;
@@ -169,7 +173,7 @@ export interface Records {
    * When the run already has an adapter of this step with these factors and rate (a resumed run writes its checkpoints
    * again), only makes it the final one, if it is.
    */
-  addAdapter(adapter: Omit<Adapter, 'createdAt'>): Promise<void>;
+  addAdapter(adapter: Omit<Adapter, 'createdAt' | 'model'>): Promise<void>;
   adapter(id: string): Promise<Adapter | null>;
   /** Newest first. */
   adapters(channelId: string): Promise<Adapter[]>;
@@ -177,9 +181,11 @@ export interface Records {
   deleteAdapter(id: string): Promise<void>;
 
   // Sets, pictures and votes
+  /** By default, the channel's model draws it. */
   addSet(
     set: New<
       PictureSet,
+      | 'model'
       | 'alsoAdapterIds'
       | 'variationOf'
       | 'upscaleOf'
@@ -340,9 +346,37 @@ export interface Records {
   /** Hashes of all blobs that a record or a line of a conversation refers to. */
   blobsInUse(): Promise<Set<string>>;
 
-  // The worker's model
-  saveModelCard(card: ModelCard): Promise<void>;
-  modelCard(): Promise<ModelCard | null>;
+  // Models
+  /**
+   * @param model - by default, KRONA_MODEL's own
+   * @param pulled - of one that was pulled; by default, as it was
+   */
+  saveModelCard(card: ModelCard, model?: string, pulled?: PulledFiles): Promise<void>;
+  /** null while no worker has described it, and once it was removed. @param model - by default, KRONA_MODEL's own */
+  modelCard(model?: string): Promise<ModelCard | null>;
+  /** Those that can be used, by name. */
+  models(): Promise<KnownModel[]>;
+  /** Its adapters stay. Does nothing to the default. */
+  removeModel(model: string): Promise<void>;
+  /**
+   * Chooses the model of a place and of all places in it, whatever was chosen there.
+   * @throws KronaError CHANNEL_NOT_FOUND, also of a server where the platform has none
+   */
+  chooseModel(model: string, where: ModelScope): Promise<void>;
+  /** How many channels and choices name a model, and how much open work. */
+  modelUses(model: string): Promise<{ readonly channels: number; readonly work: number }>;
+  /** Adds one that is queued. */
+  addPull(pull: Pick<Pull, 'id' | 'channelId' | 'memberId' | 'model'>): Promise<Pull>;
+  pull(id: string): Promise<Pull | null>;
+  /** The queued or running one of a model. */
+  openPull(model: string): Promise<Pull | null>;
+  updatePull(
+    id: string,
+    change: Partial<Pick<Pull, 'state' | 'progress' | 'failure' | 'endedAt'>>,
+  ): Promise<void>;
+  /** Does nothing when it is accepted already. */
+  acceptLicence(licence: string, memberId: string): Promise<void>;
+  acceptedLicence(licence: string): Promise<AcceptedLicence | null>;
 
   // Workers
   /** A heartbeat. Workers without one for a day are forgotten. */
@@ -360,6 +394,23 @@ export interface RunState {
   /** 0 where an earlier release stored it. */
   readonly step: number;
 }
+
+/** Where a pulled model's files are from. */
+export interface PulledFiles {
+  readonly commit: string;
+  readonly bytes: number;
+}
+
+export interface KnownModel {
+  readonly name: string;
+  readonly card: ModelCard;
+  /** null: KRONA_MODEL's own. */
+  readonly pulled: PulledFiles | null;
+}
+
+/** The channel of a thread counts, and the server of a channel. */
+export type ModelScope =
+  { readonly scope: 'channel' | 'server'; readonly channelId: string } | { readonly scope: 'all' };
 
 /** What a run has only once it has been worked on. */
 type RunOutcome =

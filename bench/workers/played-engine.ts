@@ -21,9 +21,11 @@ const refused = (): Promise<never> =>
 export async function playedEngine(pictureMs: number): Promise<WorkerEngine> {
   const side = 8;
   const png = await encodePng({ width: side, height: side, pixels: new Uint8Array(3 * side * side) }, 9);
-  return {
+  const engine: WorkerEngine = {
     device: async () => ({ device: 'cpu', dialect: DIALECTS.cpu, notice: null }),
     describe: async () => PLAYED_MODEL,
+    on: () => engine,
+    release: async () => {},
     fits: async () => true,
     train: refused,
     sweep: refused,
@@ -35,4 +37,5 @@ export async function playedEngine(pictureMs: number): Promise<WorkerEngine> {
     },
     close: async () => {},
   };
+  return engine;
 }

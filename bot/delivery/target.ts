@@ -28,9 +28,15 @@ export async function targetOf(
       return duel && { revision: duel.revision, queued: false };
     }
     case 'run':
-    case 'set': {
-      const record = kind === 'run' ? await records.run(targetId) : await records.set(targetId);
+    case 'set':
+    case 'pull': {
+      const record = await workOf(kind, targetId, records);
       return record && { revision: record.revision, queued: record.state === 'queued' };
     }
   }
+}
+
+function workOf(kind: 'run' | 'set' | 'pull', id: string, records: CommandContext['records']) {
+  if (kind === 'pull') return records.pull(id);
+  return kind === 'run' ? records.run(id) : records.set(id);
 }

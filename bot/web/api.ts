@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import type { RecordStore } from '../../storage/records.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import { COMMANDS, parseCommandLine } from '../../commands/index.ts';
+import { welcomeOf } from '../../commands/models/model.ts';
 import { completeOption } from '../../commands/line/complete.ts';
 import { KronaError } from '../../core/errors.ts';
 import { acknowledging } from '../../core/metrics.ts';
@@ -125,6 +126,10 @@ function channelRoutes(parts: ApiParts) {
       pace?.count(`reads ${member.id}`);
       const before = Number(context.req.valid('query').before);
       return context.json(await gateway.hub.linesBefore(member, channel, before, EARLIER_LINES));
+    })
+    .get('/channels/:channel/welcome', async (context) => {
+      const where = await whoAndWhere(context, context.req.param('channel'), parts);
+      return context.json({ card: await welcomeOf(where, commands) });
     })
     .post('/channels/:channel/messages', acknowledged, checked('json', MESSAGE), async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);

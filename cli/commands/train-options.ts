@@ -112,8 +112,10 @@ export async function trainOptions(
   const given = withoutAuto(asked, model);
   const { method = defaultOf('method'), noiseStrength = defaultOf('noiseStrength') } = given;
   const refine = await refineOptions(given, model);
+  const { a1, a2 } = trainDefaults(model, method);
   const { steps, lr } = refine ? refineRecipe(model) : trainDefaults(model, method);
-  const recipe = { ...trainRecipe(model), ...trainDefaults(model, method), steps, lr };
+  // Targets and prior can be chosen to be none, so `chosenOptions` has them.
+  const recipe = { ...trainRecipe(model), a1, a2, steps, lr };
   const words = subjectWords(given.subject, given.class);
   const { photos, unused } = await readPhotoFolder(given.photos);
   for (const path of photos) checkPhotoSize(await Picture.open(path, basename(path)), basename(path));

@@ -6,6 +6,8 @@ import type { Duel, Picture, PictureSet, PostKind, Run } from '../../core/record
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
+import { modelTitle } from '../models/known-models.ts';
+import { pullCard } from '../models/pull-card.ts';
 import { sideOf, tallyOf } from '../votes/duel-trials.ts';
 import { rankPictures, type RankedPicture } from '../votes/ranking.ts';
 import { championCard } from './champion-card.ts';
@@ -79,6 +81,7 @@ const GONE: Readonly<Record<PostKind, string>> = {
   ranking: 'This ranking is empty',
   duel: 'This duel was deleted',
   verdict: 'This duel was deleted',
+  pull: 'This download was deleted',
 };
 
 /** Replaces a card whose record was deleted. @param how - who deleted it: `By a moderator.` */
@@ -147,6 +150,17 @@ async function duelSource(id: string, { records }: CommandContext): Promise<Duel
   };
 }
 
+async function pullCardOf(id: string, { records, jobs }: CommandContext): Promise<Card> {
+  const pull = await records.pull(id);
+  if (pull === null) return goneCard('pull');
+  return pullCard({
+    pull,
+    title: await modelTitle(records, pull.model),
+    memberName: await nameOf(records, pull.memberId),
+    position: pull.state === 'queued' ? await jobs.position('pull', id) : null,
+  });
+}
+
 /** Returns a ranking with the current votes. */
 async function rankingOf(id: string, { records }: CommandContext): Promise<Card> {
   const ranking = await records.ranking(id);
@@ -184,6 +198,7 @@ export async function loadCard(kind: PostKind, id: string, context: CommandConte
     if (source === null) return goneCard(kind);
     return kind === 'duel' ? duelCard(source) : verdictCard(source);
   }
+  if (kind === 'pull') return pullCardOf(id, context);
   if (kind === 'run') {
     const run = await context.records.run(id);
     const source = run && (await runSource(run, context));

@@ -13,7 +13,8 @@ type AuditAction =
   | 'champion'
   | 'delete'
   | 'privacy'
-  | 'queue';
+  | 'queue'
+  | 'model';
 
 /** Adds a log entry. Call it in the transaction of the logged change. */
 export function note(

@@ -11,7 +11,7 @@ const begunBy = ({ id }: Member, { sets }: MemberData) =>
   sets.filter(({ start }) => start?.blobHash && (start.memberId ?? id) === id);
 
 function counts(member: Member, data: MemberData): [string, number][] {
-  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, entries } = data;
+  const { subjects, photos, runs, sets, styles, duels, duelVotes, votes, pulls, licences, entries } = data;
   return [
     ['photos you added', photos.length],
     ['reactions you added or removed', votes.length],
@@ -22,6 +22,7 @@ function counts(member: Member, data: MemberData): [string, number][] {
     ['styles you saved', styles.length],
     ['pictures you began sets with', begunBy(member, data).length],
     ['duels you requested', duels.length],
+    ['models you downloaded, licences you accepted', pulls.length + licences.length],
     ['log entries about you', entries.length],
   ];
 }

@@ -86,7 +86,7 @@ const namesOf = (members: readonly Member[]): string => members.map(({ name }) =
 async function show(invocation: Invocation, { records }: CommandContext): Promise<Card> {
   const rules = await records.rules(invocation.channel.id);
   const server = await records.serverRules(invocation.channel.id);
-  const safety = safetyIn(rules, invocation.channel, await records.modelCard());
+  const safety = safetyIn(rules, invocation.channel, await records.modelCard(invocation.channel.model));
   const blocked = await records.members(rules.blocked);
   const everywhere = await records.members(server?.blocked ?? []);
   const rows = [

@@ -27,9 +27,9 @@ function optionOf(key: ChatSetting): OptionData {
     type: 'text',
     maxLength: setting.maxLength ?? MAX_TYPED,
     expected: spec.expected!,
-    async complete(_typed, { records }) {
+    async complete(_typed, { records }, channel) {
       if (type !== 'size' && key !== 'speed') return [...words, ...suggestions];
-      const model = await records.modelCard();
+      const model = await records.modelCard(channel.model);
       if (key === 'speed') return [...words, ...(model?.speeds ?? []).map((file) => file.name)];
       return [...words, ...(model ? suggestedSizes(model) : [])];
     },

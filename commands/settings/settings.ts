@@ -34,7 +34,7 @@ async function show({ channel }: Invocation, context: CommandContext): Promise<C
     tone: 'info',
     title: 'Settings of this channel',
     text: [
-      ...sizeLine(settings, await context.records.modelCard()),
+      ...sizeLine(settings, await context.records.modelCard(channel.model)),
       'Change them with `/krona settings train` and `/krona settings draw`.',
     ],
     table: {
@@ -81,7 +81,7 @@ async function set(invocation: Invocation<Typed>, context: CommandContext): Prom
       'OPTION_MISSING',
       'Give at least one setting, for example `/krona settings train steps:300`.',
     );
-  const model = await context.records.modelCard();
+  const model = await context.records.modelCard(channel.model);
   const unchecked = OF_MODEL.filter((name) => name in options);
   if (!model && unchecked.length > 0)
     throw new KronaError(

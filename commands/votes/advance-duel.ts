@@ -163,6 +163,7 @@ async function crownFinalist(records: Records, duel: Duel): Promise<string | nul
 async function postPairs(records: Records, duel: Duel, closed: number): Promise<number> {
   const until = Math.min(duel.prompts.length, closed + OPEN_PAIRS);
   const { id: duelId, channelId, memberId, subjectId, settings } = duel;
+  const rival = duel.firstId === null ? null : await records.adapter(duel.firstId);
   for (const [place, prompt] of duel.prompts.entries()) {
     if (place < duel.posted || place >= until) continue;
     const { id } = await records.addSet({
@@ -172,6 +173,7 @@ async function postPairs(records: Records, duel: Duel, closed: number): Promise<
       memberId,
       subjectId,
       settings,
+      ...(rival && { model: rival.model }),
       duelId,
       duelPlace: place,
       runId: null,

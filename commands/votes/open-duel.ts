@@ -74,7 +74,7 @@ async function checkContest(
       `A duel of ${subject.name} is open. Wait for its end, or cancel it with the button on its message.`,
     );
   const fitting = candidates([first, second], await records.championChanges(subject.id));
-  if (fitting.length < 2)
+  if (fitting.length < 2 || first.model !== second.model)
     throw new KronaError(
       'DUEL_OTHER_MODEL',
       `One of these adapters was trained on another model. Choose adapters that were trained since.`,

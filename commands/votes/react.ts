@@ -48,8 +48,11 @@ export async function crownByVotes(
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   if (!subject || subject.championPinned) return null;
   const data = await records.standingVotes(set.channelId);
+  const channel = await records.channelById(set.channelId);
   const adapters = candidates(
-    (await records.adapters(set.channelId)).filter((each) => each.subjectId === subject.id),
+    (await records.adapters(set.channelId)).filter(
+      ({ subjectId, model }) => subjectId === subject.id && model === channel?.model,
+    ),
     await records.championChanges(subject.id),
   );
   const change = decideChampion(subject, adapters, data);

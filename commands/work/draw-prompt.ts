@@ -82,7 +82,7 @@ export async function drawPrompt(
 ): Promise<Card> {
   const { channel } = invocation;
   const { subject, adapter, strength = 1, change = usualChange, steer, ...more } = invocation.options;
-  const model = await context.records.modelCard();
+  const model = await context.records.modelCard(channel.model);
   const asked = await readPrompt(context.records, channel, more, model);
   const begun = (await begin()) ?? null;
   const size =

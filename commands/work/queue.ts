@@ -36,7 +36,7 @@ function describe(work: Work, subjects: ReadonlyMap<string, string>): string {
   return `${work.kind === 'run' ? verbOf(work.run) : 'duel of'} ${subject}`;
 }
 
-type Positions = Readonly<Record<JobKind, ReadonlyMap<string, number>>>;
+type Positions = Readonly<Record<Exclude<JobKind, 'pull'>, ReadonlyMap<string, number>>>;
 
 function stateOf(work: Work, positions: Positions): string {
   if (work.kind === 'duel')
@@ -53,8 +53,8 @@ function stateOf(work: Work, positions: Positions): string {
 }
 
 /** How long a picture takes with the channel's settings, if anybody knows. */
-async function timeLines({ records }: CommandContext, { settings }: Channel): Promise<string[]> {
-  const model = await records.modelCard();
+async function timeLines({ records }: CommandContext, { settings, model: name }: Channel): Promise<string[]> {
+  const model = await records.modelCard(name);
   const time = model && pictureTime(model, settings);
   return time === null ? [] : [time];
 }

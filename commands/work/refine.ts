@@ -13,6 +13,7 @@ import { photoPrompts } from '../photos/photo-captions.ts';
 import { settingOption } from '../settings/setting-options.ts';
 import { completeSubject, requireSubject } from '../subjects/subjects.ts';
 import { refuseWhileTraining, settingsNow } from './train.ts';
+import { requireSameModel } from '../models/choose-model.ts';
 import { startRun } from './work.ts';
 
 /** Share of a training's learning rate: the champion is near a good place. */
@@ -76,10 +77,11 @@ export const refine = command(
 
   async (invocation, context) => {
     const { channel, options } = invocation;
-    const model = await context.records.modelCard();
     const run = await context.records.transaction(async (records) => {
       const subject = await requireSubject(records, channel, options.subject);
       const champion = await requireChampion(records, subject);
+      await requireSameModel(records, `The champion of ${subject.name}`, champion, channel.model);
+      const model = await records.modelCard(champion.model);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
       const votes = refineVotes(subject.id, await records.standingVotes(channel.id));
       const missing = votesMissing(votes, subject.name);

@@ -71,7 +71,7 @@ export async function planSweep(
   { channel }: Pick<Actor, 'channel'>,
   asked: AskedSweep,
 ): Promise<PlannedSweep> {
-  const model = await records.modelCard();
+  const model = await records.modelCard(channel.model);
   const subject = await requireSubject(records, channel, asked.subject);
   refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
   const photos = await records.photos(subject.id);

@@ -66,7 +66,7 @@ async function queueTraining(
 
 /** Queues a training of a subject as it is, with the channel's settings. */
 export async function trainAgain(records: Records, actor: Actor, subject: Subject): Promise<Run> {
-  const model = await records.modelCard();
+  const model = await records.modelCard(actor.channel.model);
   const settings = await settingsNow(records, actor.channel);
   checkTraining(settings, model);
   return queueTraining(records, actor, subject, settings);
@@ -114,7 +114,7 @@ export const train = command(
     const { records, blobs } = context;
     const name = checkSubjectName(options.subject);
     const className = checkClassName(options.class);
-    const model = await records.modelCard();
+    const model = await records.modelCard(channel.model);
 
     const before = await records.subjectByName(channel.id, name);
     if (before) refuseWhileTraining(before, (await records.openWork(channel.id)).runs);

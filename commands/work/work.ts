@@ -16,7 +16,7 @@ import { promptTexts } from '../rules/prompt-texts.ts';
 
 /** A member's request for a training. */
 type AskedRun = Pick<Run, 'settings' | 'photoHashes' | 'photoPrompts'> &
-  Partial<Pick<Run, 'refinement' | 'sweep'>> & {
+  Partial<Pick<Run, 'refinement' | 'sweep' | 'model'>> & {
     /** What it counts as in quotas; default 1. */
     readonly trainings?: number;
   };
@@ -70,7 +70,7 @@ type AskedSet = Pick<
   | 'alsoAdapterIds'
   | 'variationOf'
 > &
-  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'steering'>> & { readonly upscaleOf?: string };
+  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'steering' | 'model'>> & { readonly upscaleOf?: string };
 
 function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
   const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';

@@ -45,6 +45,8 @@ export interface Computer {
   readonly drawnStep: number | null;
   /** Of trainings: seconds an optimiser step, waiting not included; missing or null: none was trained yet. */
   readonly trainedStep?: number | null;
+  /** Bytes that a model can take: of the machine, or free on the card when the worker started; null: not known. */
+  readonly memory?: number | null;
 }
 
 type SizedModel = Pick<ModelCard, 'architecture' | 'nativeSize'>;

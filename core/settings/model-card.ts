@@ -18,6 +18,9 @@ export interface SpeedFile {
   readonly guidance: number;
 }
 
+/** The name of KRONA_MODEL's own model, among those that were pulled. */
+export const DEFAULT_MODEL = 'default';
+
 export interface ModelCard {
   /** Folder name, e.g. `krona-emoji`. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * @file The engine process: owns every session of one model folder, because a session's run blocks its thread and cannot
- * be interrupted. engine.ts starts it, and it serves until the channel between them closes.
+ * @file The engine process: owns every session, because a session's run blocks its thread and cannot be interrupted.
+ * engine.ts starts it, and it serves until the channel between them closes.
  */
 import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import type { Device } from '../../core/config.ts';
 import { endWithParent } from '../../core/end-with-parent.ts';
 import { repeated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
+import { machineMemory } from '../../core/machine-memory.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import type { PromptLength } from '../../core/records.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
@@ -23,9 +24,13 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
-import { findSpeeds, type FoundSpeed } from '../sampling/speed.ts';
 import { STEERING, type Steer } from '../sampling/steering.ts';
-import { TextToImage, type DrawnPicture, type StartPicture } from '../sampling/text-to-image.ts';
+import {
+  checkAdapterFor,
+  type TextToImage,
+  type DrawnPicture,
+  type StartPicture,
+} from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
 import {
@@ -40,6 +45,8 @@ import {
   type SteerPictures,
   type ToEngine,
 } from './protocol.ts';
+import { ModelSpeeds } from './model-speeds.ts';
+import { OpenModels } from './open-models.ts';
 import { Turns, type Place } from './turns.ts';
 import { Yielding } from './yielding.ts';
 
@@ -72,16 +79,8 @@ function opened<T>(open: () => Promise<T>): () => Promise<T> {
     }));
 }
 
-const openPainter = opened(() => TextToImage.open(folder));
-const openRefiner = opened(() => TextToImage.open(refinerFolder));
-const refusedSpeeds: string[] = [];
-const openSpeeds = opened(async () =>
-  speedPath === ''
-    ? []
-    : findSpeeds(await openPainter(), speedPath, (why) => {
-        refusedSpeeds.push(why);
-      }),
-);
+const models = new OpenModels(machineMemory());
+const speeds = new ModelSpeeds(speedPath, models);
 const openClassifier = opened(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
@@ -90,10 +89,11 @@ async function unsafeness(picture: DrawnPicture): Promise<number> {
 }
 
 const adapters = new Map<string, AppliedAdapter>();
-async function readAdapter(path: string): Promise<AppliedAdapter> {
-  const adapter = adapters.get(path) ?? (await (await openPainter()).readAdapter(path));
-  adapters.delete(path);
-  adapters.set(path, adapter);
+async function readAdapter(painter: TextToImage, path: string): Promise<AppliedAdapter> {
+  const key = `${painter.model.path} ${path}`;
+  const adapter = adapters.get(key) ?? (await painter.readAdapter(path));
+  adapters.delete(key);
+  adapters.set(key, adapter);
   for (const oldest of [...adapters.keys()].slice(0, -KEPT_ADAPTERS)) adapters.delete(oldest);
   return adapter;
 }
@@ -103,31 +103,48 @@ type Carry<K extends EngineKind> = (
   tell: (event: EngineWork[K]['event']) => void,
   signal: AbortSignal,
   onTurn: () => void,
+  /** Path of the model. */
+  model: string,
 ) => Promise<EngineWork[K]['answer']>;
 
 const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   device: () => device,
 
-  async describe(_, tell) {
-    const { problems } = await checkModel(folder);
+  async describe(_, tell, signal, onTurn, path) {
+    const { problems } = await checkModel(path);
     const problem = problems.find(({ code }) => code !== 'MODEL_TENSOR_UNKNOWN');
     if (problem) throw KronaError.reported(problem);
-    const { model } = await openPainter();
+    const model = await models.folder(path);
+    // Prepares to draw, and throws if that can't be.
+    await inTurn(signal, onTurn, () => models.painter(path));
     // Throws if no scheduler can sample the model.
     const otherScheduler = schedulerProblem(model.scheduler);
     if (otherScheduler !== null) tell({ notice: otherScheduler.message });
-    const speeds = (await openSpeeds()).map(({ name, steps, guidance }) => ({ name, steps, guidance }));
-    for (const notice of refusedSpeeds) tell({ notice });
-    const card = { ...modelCard(model), ...(speeds.length > 0 && { speeds }) };
+    const { found, refused } = await speeds.of(path);
+    const ways = found.map(({ name, steps, guidance }) => ({ name, steps, guidance }));
+    for (const notice of refused) tell({ notice });
+    const card = { ...modelCard(model), ...(ways.length > 0 && { speeds: ways }) };
     if (refinerFolder === '') return card;
     const refiner = await openModel(refinerFolder);
-    checkRefiner(model, refiner);
+    try {
+      checkRefiner(model, refiner);
+    } catch (error) {
+      // It was chosen for the worker's own model.
+      if (path !== folder) return card;
+      throw error;
+    }
     return { ...card, refiner: refiner.name };
   },
 
-  async fits(path) {
+  async release(_, _tell, signal, onTurn, path) {
+    speeds.forget(path);
+    await inTurn(signal, onTurn, () => models.forget(path));
+    return null;
+  },
+
+  async fits(adapter, _tell, _signal, _onTurn, path) {
     try {
-      await (await openPainter()).checkAdapter(path);
+      await checkAdapterFor(await models.folder(path), adapter);
       return true;
     } catch (error) {
       if (error instanceof KronaError && /^(?:ADAPTER|SAFETENSORS)_/.test(error.code)) return false;
@@ -135,12 +152,12 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async train(options, tell, signal, onTurn) {
+  async train(options, tell, signal, onTurn, model) {
     const place = turns.enter(RANK.train, onTurn);
     try {
       return await sweeps.urgent(() =>
         trainAdapter(
-          { ...options, model: folder },
+          { ...options, model },
           {
             signal,
             turn: () => place.turn(signal),
@@ -156,12 +173,12 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     }
   },
 
-  async sweep(options, tell, signal, onTurn) {
+  async sweep(options, tell, signal, onTurn, model) {
     const train = async (ends: AbortSignal) => {
       const place = turns.enter(RANK.sweep, onTurn);
       try {
         return await runSweep(
-          { ...options, model: folder },
+          { ...options, model },
           {
             signal: ends,
             turn: () => place.turn(ends),
@@ -181,6 +198,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     tell,
     signal,
     onTurn,
+    model,
   ) {
     if (refine > 0 && refinerFolder === '')
       throw new KronaError(
@@ -189,16 +207,18 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
       );
     const place = turns.enter(background ? RANK.background : RANK.draw, onTurn);
     try {
-      tell({ promptLength: await longestPrompt(pictures.map(({ prompt = request.prompt }) => prompt)) });
-      const start = from && (await StartingPicture.of(from, request, place, signal));
-      const steer = steeredBy && (await steerOf(steeredBy, request, place, signal));
+      await place.turn(signal);
+      const prompts = pictures.map(({ prompt = request.prompt }) => prompt);
+      tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
+      const start = from && (await StartingPicture.of(from, request, model, place, signal));
+      const steer = steeredBy && (await steerOf(steeredBy, request, model, place, signal));
       for (let done = 0; done < pictures.length;) {
         await place.turn(signal);
-        const painter = await openPainter();
+        const painter = await models.painter(model);
         const next = at(pictures, done);
-        const fast = await speedNamed(speed);
-        const adapter = fast === null ? [] : [await readAdapter(fast.path)];
-        for (const path of next.adapters) adapter.push({ ...(await readAdapter(path)), strength });
+        const fast = await speeds.named(speed, model);
+        const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
+        for (const path of next.adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
         const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
         const all = {
           ...request,
@@ -226,7 +246,14 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
         const noise = noiseOfSeeds(seeds.slice(0, count));
         const drawn =
           refine > 0 && !start
-            ? await drawRefined(painter, await openRefiner(), asked, { from: 1 - refine }, hooks, noise)
+            ? await drawRefined(
+                painter,
+                await models.painter(refinerFolder, [model]),
+                asked,
+                { from: 1 - refine },
+                hooks,
+                noise,
+              )
             : await painter.draw(asked, hooks, noise);
         for (const made of drawn) {
           const picture = start ? await start.around(made) : made;
@@ -242,17 +269,6 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   },
 };
 
-/** @throws KronaError SPEED_MISSING */
-async function speedNamed(name: string | null): Promise<FoundSpeed | null> {
-  if (name === null) return null;
-  const found = (await openSpeeds()).find((speed) => speed.name === name);
-  if (found) return found;
-  throw new KronaError(
-    'SPEED_MISSING',
-    `The worker has no speed file ${name} for its model. Use speed:none, or start it with KRONA_SPEED.`,
-  );
-}
-
 /** The first pictures, as many as have the same adapters and prompt. */
 function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
   const kind = ({ adapters, prompt }: PictureAsk): string => [prompt ?? '', ...adapters].join('\n');
@@ -260,8 +276,7 @@ function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
   return other < 0 ? pictures : pictures.slice(0, other);
 }
 
-async function longestPrompt(prompts: readonly string[]): Promise<PromptLength> {
-  const painter = await openPainter();
+function longestPrompt(painter: TextToImage, prompts: readonly string[]): PromptLength {
   return prompts
     .map((prompt) => painter.promptLength(prompt))
     .reduce((longest, each) => (each.tokens > longest.tokens ? each : longest));
@@ -271,6 +286,7 @@ async function longestPrompt(prompts: readonly string[]): Promise<PromptLength> 
 async function steerOf(
   { liked, disliked }: SteerPictures,
   { width, height }: { readonly width: number; readonly height: number },
+  model: string,
   place: Place,
   signal: AbortSignal,
 ): Promise<Steer> {
@@ -279,7 +295,7 @@ async function steerOf(
     for (const png of files) {
       const pixels = await fittedPixels(png, { width, height });
       await place.turn(signal);
-      all.push(await (await openPainter()).latentsOf({ width, height, pixels }));
+      all.push(await (await models.painter(model)).latentsOf({ width, height, pixels }));
     }
     return all;
   };
@@ -305,13 +321,14 @@ class StartingPicture {
   static async of(
     { png, strength, mask: maskPng }: FromPicture,
     { width, height }: { readonly width: number; readonly height: number },
+    model: string,
     place: Place,
     signal: AbortSignal,
   ): Promise<StartingPicture> {
     const pixels = await fittedPixels(png, { width, height });
     const mask = maskPng === undefined ? null : await fittedMask(maskPng, { width, height });
     await place.turn(signal);
-    const painter = await openPainter();
+    const painter = await models.painter(model);
     const latents = await painter.latentsOf({ width, height, pixels });
     const part = mask && { mask: painter.latentMask(mask, width, height) };
     return new StartingPicture({ latents, strength, ...part }, pixels, mask);
@@ -330,7 +347,23 @@ class StartingPicture {
 
 const send = (message: FromEngine): void => void process.send?.(message);
 
-async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWork[K]['ask']): Promise<void> {
+/** Does short work in a turn of its own, before everything that waits. */
+async function inTurn<T>(signal: AbortSignal, onTurn: () => void, work: () => Promise<T>): Promise<T> {
+  const place = turns.enter(RANK.draw, onTurn);
+  try {
+    await place.turn(signal);
+    return await work();
+  } finally {
+    place.leave();
+  }
+}
+
+async function carryOut<K extends EngineKind>(
+  id: number,
+  kind: K,
+  model: string,
+  ask: EngineWork[K]['ask'],
+): Promise<void> {
   const abort = new AbortController();
   running.set(id, abort);
   try {
@@ -340,6 +373,7 @@ async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWo
       (event) => send({ type: 'event', id, event }),
       abort.signal,
       () => send({ type: 'turn', id }),
+      model,
     );
     send({ type: 'done', id, answer });
   } catch (error) {
@@ -351,7 +385,7 @@ async function carryOut<K extends EngineKind>(id: number, kind: K, ask: EngineWo
 
 process.on('message', (message: ToEngine) => {
   if (message.type === 'cancel') running.get(message.id)?.abort(errorOf(message.reason));
-  else void carryOut(message.id, message.kind, message.ask);
+  else void carryOut(message.id, message.kind, message.model, message.ask);
 });
 // The worker closed the channel, or crashed.
 process.on('disconnect', () => process.exit());

@@ -43,6 +43,8 @@ export class Engine {
   readonly #speed: string | null;
   readonly #device: EngineDevice;
   readonly #grace: number;
+  /** Whose process computes; null: its own. */
+  readonly #through: Engine | null;
   readonly #open = new Map<number, Open>();
   #child: ChildProcess | null = null;
   /** The request that computes; null: none does. */
@@ -54,10 +56,11 @@ export class Engine {
 
   /**
    * Starts nothing: the process starts with the first request, and again after a crash.
-   * @param model path of the model folder
+   * @param model path of the model that it draws and trains with; of others, see `on`
    * @param refiner path of the refiner's folder; null: none
    * @param speed path of an adapter for few steps, or of a folder of them; null: none
    * @param device by default the best that works
+   * @param through the engine whose process to use; a new one by default
    * @param graceMs if a request is not cancelled within this time, the process is killed, with all other requests
    */
   constructor(
@@ -67,11 +70,13 @@ export class Engine {
       speed = null,
       device = { kind: null, card: null },
       graceMs = GRACE,
+      through = null,
     }: {
       refiner?: string | null;
       speed?: string | null;
       device?: EngineDevice;
       graceMs?: number;
+      through?: Engine | null;
     } = {},
   ) {
     this.#model = model;
@@ -79,6 +84,17 @@ export class Engine {
     this.#speed = speed;
     this.#device = device;
     this.#grace = graceMs;
+    this.#through = through;
+  }
+
+  /** The same engine with another model: it keeps as many open as memory allows. @param model its path */
+  on(model: string): Engine {
+    return model === this.#model ? this : new Engine(model, { through: this.#through ?? this });
+  }
+
+  /** Closes the model, whose files go or change. @throws KronaError ENGINE_DIED */
+  async release(): Promise<void> {
+    await this.#ask('release', null, {});
   }
 
   /** The device in use. @throws KronaError DEVICE_UNAVAILABLE, ENGINE_DIED */
@@ -137,8 +153,17 @@ export class Engine {
     clearTimeout(kill);
   }
 
-  async #ask<K extends EngineKind>(
+  #ask<K extends EngineKind>(
     kind: K,
+    ask: EngineWork[K]['ask'],
+    options: AskOptions<K>,
+  ): Promise<EngineWork[K]['answer']> {
+    return (this.#through ?? this).#send(kind, this.#model, ask, options);
+  }
+
+  async #send<K extends EngineKind>(
+    kind: K,
+    model: string,
     ask: EngineWork[K]['ask'],
     { onEvent, signal }: AskOptions<K>,
   ): Promise<EngineWork[K]['answer']> {
@@ -161,7 +186,7 @@ export class Engine {
           resolve: (answer) => resolve(answer as EngineWork[K]['answer']),
           reject,
         });
-        send(child, { type: 'ask', id, kind, ask } as ToEngine);
+        send(child, { type: 'ask', id, kind, model, ask } as ToEngine);
         signal?.addEventListener('abort', cancel);
       });
     } catch (error) {

@@ -65,13 +65,15 @@ export interface PngPicture {
   readonly unsafe: number | null;
 }
 
-/** The engine's requests, the events of each, and its answer. */
+/** The engine's requests, the events of each, and its answer. Each names a model by its path. */
 export interface EngineWork {
   device: { ask: null; event: never; answer: ChosenDevice };
   /** Its events are sentences for the log. */
   describe: { ask: null; event: { notice: string }; answer: ModelCard };
   /** Whether the adapter at a path can draw with the model. */
   fits: { ask: string; event: never; answer: boolean };
+  /** Closes the model and forgets what is known of its files. */
+  release: { ask: null; event: never; answer: null };
   train: {
     ask: Omit<TrainOptions, 'model'>;
     /** `state`: steps of the state that was just saved. */
@@ -109,6 +111,7 @@ export type ToEngine =
         readonly type: 'ask';
         readonly id: number;
         readonly kind: K;
+        readonly model: string;
         readonly ask: EngineWork[K]['ask'];
       };
     }[EngineKind]

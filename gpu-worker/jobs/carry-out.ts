@@ -7,7 +7,7 @@ import { describeError, isOutage, KronaError } from '../../core/errors.ts';
 import { oncePerState } from '../../core/retrying.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
-import type { PictureSet, Progress, Run, WorkFailure } from '../../core/records.ts';
+import type { PictureSet, Progress, Pull, Run, WorkFailure } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
@@ -30,8 +30,11 @@ interface End {
   readonly failure: WorkFailure | null;
 }
 
-/** A kind of record that jobs take to an end. */
-export interface WorkKind<T extends Run | PictureSet> {
+/** A record that jobs take to an end. */
+type Work = Run | PictureSet | Pull;
+
+/** A kind of it. */
+export interface WorkKind<T extends Work> {
   read(records: Records, id: string): Promise<T | null>;
   start(records: Records, record: T): Promise<void>;
   write(records: Records, id: string, change: Change): Promise<void>;
@@ -53,8 +56,15 @@ export const SETS: WorkKind<PictureSet> = {
   end: (records, id, end) => records.updateSet(id, end),
 };
 
+export const PULLS: WorkKind<Pull> = {
+  read: (records, id) => records.pull(id),
+  start: (records, { id }) => records.updatePull(id, { state: 'running' }),
+  write: (records, id, { progress }) => records.updatePull(id, { progress }),
+  end: (records, id, end) => records.updatePull(id, end),
+};
+
 /** Ends a record, unless it has ended already or was deleted. */
-export async function endWork<T extends Run | PictureSet>(
+export async function endWork<T extends Work>(
   kind: WorkKind<T>,
   id: string,
   end: End,
@@ -89,7 +99,7 @@ export interface Conduct {
  * Does `work` for the record that a job is about.
  * @throws what the queue must know: it then tries again, or gives the job up
  */
-export async function carryOut<T extends Run | PictureSet>(
+export async function carryOut<T extends Work>(
   kind: WorkKind<T>,
   id: string,
   job: Job,
@@ -125,7 +135,7 @@ export const reasonToEnd = ({ signal }: Pick<Job, 'signal'>): string | null =>
   signal.aborted ? describeError(signal.reason).code : null;
 
 /** Writes progress as it is reported, and sees whether the record has ended. */
-function follow<T extends Run | PictureSet>(
+function follow<T extends Work>(
   kind: WorkKind<T>,
   id: string,
   job: Job,
@@ -153,7 +163,7 @@ function follow<T extends Run | PictureSet>(
 }
 
 /** Ends the record as the error asks for. @throws the error, if the queue must know it */
-async function afterError<T extends Run | PictureSet>(
+async function afterError<T extends Work>(
   kind: WorkKind<T>,
   id: string,
   job: Job,
@@ -191,7 +201,7 @@ export function failureOf(error: unknown): WorkFailure {
 }
 
 /** The record, now running; null if it has ended or was deleted. */
-function begin<T extends Run | PictureSet>(
+function begin<T extends Work>(
   kind: WorkKind<T>,
   id: string,
   records: WorkerContext['records'],

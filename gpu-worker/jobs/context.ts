@@ -6,10 +6,19 @@ import type { RecordStore } from '../../storage/records.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { Engine } from '../engine/engine.ts';
 
+/** What jobs need of an engine. */
+export interface JobEngine extends Pick<
+  Engine,
+  'train' | 'sweep' | 'draw' | 'fits' | 'describe' | 'release' | 'close'
+> {
+  /** The same with another model. @param model its path */
+  on(model: string): JobEngine;
+}
+
 export interface WorkerContext {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
-  readonly engine: Pick<Engine, 'train' | 'sweep' | 'draw' | 'fits' | 'close'>;
+  readonly engine: JobEngine;
   readonly model: ModelCard;
   /** Hashes of the adapters that the engine has in memory. */
   readonly held: RecentMap<string, true>;

@@ -12,13 +12,16 @@ import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { countDrawn } from './speeds.ts';
+import { contextOn } from './pulled-models.ts';
 import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return async (job) => {
     const { setId } = job.payload;
     if (await waits(setId, context.records)) return;
-    await carryOut(SETS, setId, job, context, (set, conduct) => imagine(set, context, conduct));
+    await carryOut(SETS, setId, job, context, async (set, conduct) =>
+      imagine(set, await contextOn(context, set.model, conduct), conduct),
+    );
   };
 }
 

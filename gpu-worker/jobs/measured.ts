@@ -33,13 +33,18 @@ interface Start {
   readonly attempt: number;
 }
 
+function recordOf(kind: JobKind, id: string, records: Records) {
+  if (kind === 'pull') return records.pull(id);
+  return kind === 'imagine' ? records.set(id) : records.run(id);
+}
+
 async function measure(
   kind: JobKind,
   id: string,
   { began, seconds, attempt }: Start,
   records: Records,
 ): Promise<void> {
-  const record = kind === 'imagine' ? await records.set(id) : await records.run(id);
+  const record = await recordOf(kind, id, records);
   const outcome = record === null ? 'deleted' : hasEnded(record) ? record.state : 'returned';
   jobSeconds.observe({ kind, outcome }, seconds);
   if (record === null) return;

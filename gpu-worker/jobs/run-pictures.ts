@@ -101,7 +101,7 @@ function postFinals({ records }: WorkerContext, { id, kind, channelId }: Picture
 /** The run's set of this kind by this adapter; new unless an earlier attempt started it. */
 function setFor(
   { records }: WorkerContext,
-  { id: runId, channelId, memberId, seed, settings }: Run,
+  { id: runId, channelId, memberId, seed, model, settings }: Run,
   subject: Subject,
   { kind, adapter, pictures }: RunPictures,
 ): Promise<PictureSet> {
@@ -122,6 +122,7 @@ function setFor(
       seed,
       count: pictures.length,
       strength: 1,
+      model,
       settings,
       adapterId: adapter.id,
       state: 'running',

@@ -10,6 +10,7 @@ import { type EngineWork, KEPT_ADAPTERS } from '../engine/protocol.ts';
 import { leavingToOthers } from './affinity.ts';
 import type { WorkerContext } from './context.ts';
 import { imagineJob } from './imagine.ts';
+import { pullJob } from './pull.ts';
 import { measured } from './measured.ts';
 import { sweepJob } from './sweep.ts';
 import { trainJob } from './train.ts';
@@ -79,6 +80,7 @@ export class Station {
     const trainings = [
       await jobs.work('train', presence.during('train', measured('train', trainJob(context), context))),
       await jobs.work('sweep', presence.during('sweep', measured('sweep', sweepJob(context), context))),
+      await jobs.work('pull', presence.during('pull', measured('pull', pullJob(context), context))),
     ];
     station = new Station(log, presence, { pictures, trainings });
     return station;

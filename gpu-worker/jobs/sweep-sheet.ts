@@ -91,7 +91,7 @@ async function drawCells(
 
 async function addSheet(
   { records }: WorkerContext,
-  { id: runId, channelId, memberId, seed, settings }: Run,
+  { id: runId, channelId, memberId, seed, model, settings }: Run,
   subject: Subject,
   picture: Pick<Picture, 'blobHash' | 'size' | 'width' | 'height'>,
 ): Promise<void> {
@@ -108,6 +108,7 @@ async function addSheet(
       seed,
       count: 1,
       strength: 1,
+      model,
       settings,
       // Every cell drew some of it.
       adapterId: null,

@@ -16,6 +16,7 @@ import type { WorkerContext } from './context.ts';
 import { crownFirst } from './crown.ts';
 import { InOrder } from './in-order.ts';
 import { Paced } from './paced.ts';
+import { contextOn } from './pulled-models.ts';
 import { drawSheet, sweepFolder } from './sweep-sheet.ts';
 import { tidyRun } from './sweep-runs.ts';
 import { trainAsk } from './train-ask.ts';
@@ -32,8 +33,9 @@ export function sweepJob(context: WorkerContext): JobHandler<'sweep'> {
       await carryOut(RUNS, runId, job, context, async (run, conduct) => {
         const subject = await context.records.subject(run.subjectId);
         // A deleted subject has no runs.
-        if (subject !== null && run.sweep !== null)
-          await new Sweeping(run, run.sweep, subject, context, conduct).carryOut();
+        if (subject === null || run.sweep === null) return;
+        const own = await contextOn(context, run.model, conduct);
+        await new Sweeping(run, run.sweep, subject, own, conduct).carryOut();
       });
     } finally {
       await tidyRun(runId, context).catch((error: unknown) => {

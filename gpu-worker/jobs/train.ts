@@ -23,6 +23,7 @@ import { crownFirst, fitsModel } from './crown.ts';
 import { HandOver } from './hand-over.ts';
 import { InOrder } from './in-order.ts';
 import { LossCurve } from './loss-curve.ts';
+import { contextOn } from './pulled-models.ts';
 import { refineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { runFolder, tidyRun } from './sweep-runs.ts';
@@ -47,7 +48,9 @@ export function trainJob(context: WorkerContext): JobHandler<'train'> {
       await carryOut(RUNS, runId, job, context, async (run, conduct) => {
         const subject = await context.records.subject(run.subjectId);
         // A deleted subject has no runs.
-        if (subject !== null) await new Training(run, subject, context, conduct).carryOut();
+        if (subject === null) return;
+        const own = await contextOn(context, run.model, conduct);
+        await new Training(run, subject, own, conduct).carryOut();
       });
     } finally {
       await tidyRun(runId, context).catch((error: unknown) => {
@@ -196,7 +199,7 @@ class Training {
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
     if (secondsPerStep > 0) stepSeconds.observe(secondsPerStep);
-    if (this.#run.refinement === null) await countTrained(this.#context.records, secondsPerStep);
+    if (this.#run.refinement === null) await countTrained(this.#context.records, this.#run, secondsPerStep);
   }
 
   /** A resumed run scores some checkpoints again, with the same result. */

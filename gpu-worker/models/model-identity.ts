@@ -10,7 +10,7 @@ import type { ModelTensor } from './parameters.ts';
 const SAMPLE_BYTES = 2 ** 20;
 const PIECE_BYTES = 2 ** 12;
 
-/** Every file that decides how a text becomes ids. */
+/** Every file that decides how a text becomes ids. CLIP's own vocabulary, which comes with Krona, is known by having none. */
 const TOKENIZER_FILES = [
   'tokenizer.json',
   'vocab.json',

@@ -1,6 +1,6 @@
 /**
  * @file CLIP's tokenizer from a model folder's files: vocab.json + merges.txt as on the hub, or tokenizer.json as
- * transformers 5 writes it; with added tokens (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words.
+ * transformers 5 writes it, or CLIP's own vocabulary; with added tokens (`add_tokens`, textual inversion). Byte-pair encoding of lower-cased words.
  * A text of any length becomes chunks of one length, as in AUTOMATIC1111's web UI and ComfyUI.
  * No clean-up of broken encodings or HTML entities (ftfy), as transformers 5 has none.
  */
@@ -9,6 +9,7 @@ import { basename, join } from 'node:path';
 import * as tokenizers from '@huggingface/tokenizers';
 import { KronaError } from '../../core/errors.ts';
 import type { WeightedSpan } from '../../core/prompts/weights.ts';
+import { CLIP_MERGES, clipVocabulary } from './clip-vocabulary.ts';
 import { isInteger, isJsonObject, quoted } from './config-fields.ts';
 import { readJson } from './model-files.ts';
 import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
@@ -34,8 +35,6 @@ export interface TokenizerFiles {
   readonly folder: string;
   /** The padding token, if the folder serves several tokenizers that differ only in it; by default from the folder. */
   readonly pad?: string;
-  /** Advice for the error when the folder has no tokenizer. */
-  readonly advice?: string;
 }
 
 /** A text as its tokenizer splits it. */
@@ -71,11 +70,7 @@ export interface ClipTokenizer {
  * @throws KronaError MODEL_FILE_MISSING, MODEL_CONFIG_INVALID, MODEL_TOKENIZER_UNSUPPORTED, FILE_TOO_LARGE
  */
 export async function loadTokenizer(source: string | TokenizerFiles): Promise<ClipTokenizer> {
-  const {
-    folder,
-    pad: ownPad,
-    advice,
-  }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
+  const { folder, pad: ownPad }: TokenizerFiles = typeof source === 'string' ? { folder: source } : source;
   const where = basename(folder);
   const files = await readdir(folder).catch((): string[] => []);
   const optional = (file: string) =>
@@ -90,10 +85,11 @@ export async function loadTokenizer(source: string | TokenizerFiles): Promise<Cl
     definition = withSpecial(clipOnly(where, await optional('tokenizer.json')), ownPad);
   else if (files.includes('vocab.json') && files.includes('merges.txt'))
     definition = await fromVocabulary(folder, config, await optional('added_tokens.json'));
+  else if (files.includes(CLIP_MERGES)) definition = await fromClip(folder, config);
   else
     throw new KronaError(
       'MODEL_FILE_MISSING',
-      `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. ${advice ?? 'Is the download complete?'}`,
+      `${where}/ has neither tokenizer.json nor vocab.json and merges.txt. Is the download complete?`,
     );
   return clipTokenizer(where, config, definition);
 }
@@ -112,6 +108,11 @@ async function fromVocabulary(
   const merges = (await readSmallFile(join(folder, 'merges.txt'), VOCABULARY_BYTES)) ?? '';
   const vocabulary = await readJson(folder, 'vocab.json', VOCABULARY_BYTES);
   return clipDefinition(where, vocabulary, merges, special, added);
+}
+
+async function fromClip(folder: string, config: JsonObject): Promise<JsonObject> {
+  const { vocabulary, merges } = await clipVocabulary(folder);
+  return clipDefinition(basename(folder), vocabulary, merges, specialTokens(config), []);
 }
 
 /** Entries of a vocabulary, and of its merges: CLIP has 49,408 and 48,894. */

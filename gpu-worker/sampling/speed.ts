@@ -4,7 +4,8 @@ import { basename, join } from 'node:path';
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { SpeedFile } from '../../core/settings/model-card.ts';
 import { fewStepsOfFile, type FewSteps } from '../models/few-steps.ts';
-import type { TextToImage } from './text-to-image.ts';
+import type { ModelFolder } from '../models/model-folder.ts';
+import { checkAdapterFor } from './text-to-image.ts';
 
 /** The way to draw with a file. @throws KronaError SPEED_UNKNOWN if its name doesn't say it */
 export function speedOf(path: string): FewSteps {
@@ -30,7 +31,7 @@ export interface FoundSpeed extends FewSteps, SpeedFile {
  * @throws KronaError SPEED_MISSING when there is nothing at the path
  */
 export async function findSpeeds(
-  painter: TextToImage,
+  model: ModelFolder,
   path: string,
   refused: (why: string) => void,
 ): Promise<FoundSpeed[]> {
@@ -47,7 +48,7 @@ export async function findSpeeds(
   for (const file of files.sort())
     try {
       const fewSteps = speedOf(file);
-      await painter.checkAdapter(file);
+      await checkAdapterFor(model, file);
       speeds.push({ ...fewSteps, name: basename(file).replace(/\.safetensors$/i, ''), path: file });
     } catch (error) {
       const { code, message } = describeError(error);

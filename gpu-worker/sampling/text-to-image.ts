@@ -115,6 +115,12 @@ export interface DrawnPicture {
   readonly pixels: Uint8Array;
 }
 
+/** Checks that an adapter can be read for a model, by its header. @throws KronaError ADAPTER_* if it doesn't fit */
+export async function checkAdapterFor(model: ModelFolder, path: string): Promise<void> {
+  const { metadata } = await checkAdapter(path, adapterBase(model));
+  await checkStatedBase(basename(path), metadata, model);
+}
+
 /** Of a prompt beside its negative prompt: two of up to 16 chunks, 1,200 tokens, are exact. */
 const MOST_CHUNKS = 256;
 
@@ -157,12 +163,6 @@ export class TextToImage {
       ...(noiseStrength === undefined ? {} : { noiseStrength }),
       notes,
     };
-  }
-
-  /** Checks that an adapter can be read for this model, by its header. @throws KronaError as readAdapter */
-  async checkAdapter(path: string): Promise<void> {
-    const { metadata } = await checkAdapter(path, adapterBase(this.model));
-    await checkStatedBase(basename(path), metadata, this.model);
   }
 
   /**

@@ -29,6 +29,7 @@ export async function openJobQueue(
     imagine: backend.newQueue('imagine'),
     train: backend.newQueue('train'),
     sweep: backend.newQueue('sweep'),
+    pull: backend.newQueue('pull'),
   };
   const tell = (error: unknown) => onError(asError(backend.toError(error)));
   for (const queue of Object.values(queues)) {
@@ -82,6 +83,7 @@ class BullQueue implements JobQueue {
       imagine: new JobAdder(queues.imagine, 'imagine', version),
       train: new JobAdder(queues.train, 'train', version),
       sweep: new JobAdder(queues.sweep, 'sweep', version),
+      pull: new JobAdder(queues.pull, 'pull', version),
     };
     this.#backend = backend;
     this.#queues = queues;
@@ -102,6 +104,7 @@ class BullQueue implements JobQueue {
     await this.#enqueueKind('train', jobs);
     await this.#enqueueKind('sweep', jobs);
     await this.#enqueueKind('imagine', jobs);
+    await this.#enqueueKind('pull', jobs);
   }
 
   #enqueueKind<K extends JobKind>(kind: K, jobs: readonly OwnedJob[]): Promise<void> {

@@ -6,7 +6,8 @@ import { json, sql } from './sql.ts';
 
 const ADAPTER = sql`
   id, run_id AS "runId", subject_id AS "subjectId", channel_id AS "channelId", step, final,
-  blob_hash AS "blobHash", size, settings, created_at AS "createdAt"`;
+  blob_hash AS "blobHash", size,
+  (SELECT run.model FROM krona.run WHERE run.id = run_id) AS model, settings, created_at AS "createdAt"`;
 
 const addAdapter: Operation<'addAdapter'> =
   (db) =>

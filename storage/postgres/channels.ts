@@ -5,13 +5,17 @@ import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Channel, Member, Platform } from '../../core/records.ts';
 import type { ChannelFacts } from '../records.ts';
 import type { Database, Operation } from './database.ts';
-import { modelOperations } from './model-card.ts';
+import { modelOperations } from './models.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
 import { json, sql } from './sql.ts';
 
 // A thread is as restricted as its channel, also when that changes.
 const CHANNEL = sql`
-  id, platform, external_id AS "externalId", name, settings,
+  id, platform, external_id AS "externalId", name, krona.model_of(channel) AS model,
+  CASE krona.model_of(channel)
+    WHEN 'default' THEN settings
+    ELSE coalesce(model_settings -> krona.model_of(channel), '{}')
+  END AS settings,
   coalesce(
     (SELECT parent.age_restricted FROM krona.channel AS parent WHERE parent.id = channel.parent_id),
     age_restricted
@@ -25,8 +29,13 @@ const isChanged = (row: Row): row is Channel => Object.keys(row.settings).length
 /** Fills in settings that nobody has changed: they are stored as {} and follow the model. */
 async function withSettings(db: Database, rows: readonly Row[]): Promise<Channel[]> {
   if (rows.every(isChanged)) return [...rows];
-  const settings = startingSettings(await modelOperations.modelCard(db)());
-  return rows.map((row) => (isChanged(row) ? row : { ...row, settings }));
+  const followed = new Set(rows.flatMap((row) => (isChanged(row) ? [] : [row.model])));
+  const settings = new Map<string, ChannelSettings>();
+  for (const model of followed)
+    settings.set(model, startingSettings(await modelOperations.modelCard(db)(model)));
+  return rows.map((row) =>
+    isChanged(row) ? row : { ...row, settings: settings.get(row.model) ?? startingSettings(null) },
+  );
 }
 
 interface KnownRow extends Row {
@@ -102,7 +111,13 @@ const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
 
 const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings) => {
   const saved = await db.query(sql`
-    UPDATE krona.channel SET settings = ${json(settings)} WHERE id = ${channelId} RETURNING id`);
+    UPDATE krona.channel SET
+      settings = CASE krona.model_of(channel) WHEN 'default' THEN ${json(settings)} ELSE settings END,
+      model_settings = CASE krona.model_of(channel)
+        WHEN 'default' THEN model_settings
+        ELSE model_settings || jsonb_build_object(krona.model_of(channel), ${json(settings)}::jsonb)
+      END
+    WHERE id = ${channelId} RETURNING id`);
   found(saved, 'CHANNEL', channelId);
 };
 

@@ -14,14 +14,15 @@ const addOutboxJob: Operation<'addOutboxJob'> =
 
 const outboxJobs: Operation<'outboxJobs'> = (db) => (limit) =>
   db.query<OwnedJob>(sql`
-    SELECT job.id, job.kind, job.payload, CASE WHEN run.id IS NULL AND made.id IS NULL THEN NULL ELSE jsonb_build_object(
-      'channelId', COALESCE(channel.parent_id, channel.id), 'memberId', COALESCE(run.member_id, made.member_id)
+    SELECT job.id, job.kind, job.payload, CASE WHEN channel.id IS NULL THEN NULL ELSE jsonb_build_object(
+      'channelId', COALESCE(channel.parent_id, channel.id), 'memberId', COALESCE(run.member_id, made.member_id, pull.member_id)
     ) END AS owner
     FROM krona.outbox_job AS job
     LEFT JOIN krona.run AS run ON run.id = job.id::uuid
     LEFT JOIN krona.picture_set AS made ON made.id = job.id::uuid
+    LEFT JOIN krona.pull AS pull ON pull.id = job.id::uuid
     -- Threads take the turns of their channel.
-    LEFT JOIN krona.channel ON channel.id = COALESCE(run.channel_id, made.channel_id)
+    LEFT JOIN krona.channel ON channel.id = COALESCE(run.channel_id, made.channel_id, pull.channel_id)
     ORDER BY job.number LIMIT ${limit}`);
 
 const openJobs: Operation<'openJobs'> = (db) => () =>
@@ -34,6 +35,9 @@ const openJobs: Operation<'openJobs'> = (db) => () =>
       UNION ALL
       SELECT id, 'imagine', jsonb_build_object('setId', id), channel_id, member_id, created_at
       FROM krona.picture_set WHERE state IN ('queued', 'running') AND run_id IS NULL AND awaits_run_id IS NULL
+      UNION ALL
+      SELECT id, 'pull', jsonb_build_object('model', model), channel_id, member_id, created_at
+      FROM krona.pull WHERE state IN ('queued', 'running')
     ) AS open_work
     JOIN krona.channel ON channel.id = open_work.channel_id
     WHERE NOT EXISTS (SELECT FROM krona.outbox_job WHERE outbox_job.id = open_work.id::text)

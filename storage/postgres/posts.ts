@@ -34,10 +34,11 @@ const stalePosts: Operation<'stalePosts'> = (db) => (platform, limit) =>
     LEFT JOIN krona.picture_set ON picture_set.id = post.target_id
     LEFT JOIN krona.ranking ON ranking.id = post.target_id
     LEFT JOIN krona.duel ON duel.id = post.target_id
+    LEFT JOIN krona.pull ON pull.id = post.target_id
     WHERE channel.platform = ${platform}
       AND (
         -- The record of a champion change never changes.
-        coalesce(run.revision, picture_set.revision, ranking.revision, duel.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
+        coalesce(run.revision, picture_set.revision, ranking.revision, duel.revision, pull.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
       )
     ORDER BY post.made
     LIMIT ${limit}`);

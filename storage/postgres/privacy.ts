@@ -1,10 +1,12 @@
 /** @file Everything about one member: read and erased; and the blobs that are still in use. */
 import type {
+  AcceptedLicence,
   AuditEntry,
   DuelVote,
   MemberData,
   PictureSet,
   Photo,
+  Pull,
   Run,
   Style,
   Subject,
@@ -12,6 +14,7 @@ import type {
 } from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
 import type { Operation } from './database.ts';
+import { LICENCE, PULL } from './models.ts';
 import { RUN } from './runs.ts';
 import { SET, touchSets } from './sets.ts';
 import { STYLE } from './styles.ts';
@@ -55,6 +58,10 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
       JOIN krona.duel ON duel.id = duel_id
       WHERE vote_fact.member_id = ${id}
       ORDER BY at, nth`),
+    pulls: await db.query<Pull>(sql`SELECT ${PULL} FROM krona.pull WHERE member_id = ${id} ORDER BY made`),
+    licences: await db.query<AcceptedLicence>(
+      sql`SELECT ${LICENCE} FROM krona.accepted_licence WHERE member_id = ${id} ORDER BY accepted_at, licence`,
+    ),
     entries: await db.query<AuditEntry>(
       sql`SELECT ${ENTRY} FROM krona.audit_entry WHERE member_id = ${id} ORDER BY made`,
     ),

@@ -8,7 +8,7 @@ import { connectDatabase, type Database, type Operation } from './database.ts';
 import { duelOperations } from './duels.ts';
 import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
-import { modelOperations } from './model-card.ts';
+import { modelOperations } from './models.ts';
 import { overviewOperations } from './overview.ts';
 import { outboxOperations } from './outbox.ts';
 import { platformFileOperations } from './platform-files.ts';

@@ -11,7 +11,7 @@ export function onlyRow<Row>(rows: readonly Row[]): Row {
   return row;
 }
 
-type Changeable = 'CHANNEL' | 'DUEL' | 'LINE' | 'PHOTO' | 'POST' | 'RUN' | 'SET' | 'SUBJECT';
+type Changeable = 'CHANNEL' | 'DUEL' | 'LINE' | 'PHOTO' | 'POST' | 'PULL' | 'RUN' | 'SET' | 'SUBJECT';
 
 /**
  * The row that a statement about a record returned.

@@ -4,20 +4,21 @@ import type { RunState } from '../records.ts';
 import type { Operation } from './database.ts';
 import { SET } from './sets.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
-import { assignments, json, sql } from './sql.ts';
+import { assignments, json, modelIn, sql } from './sql.ts';
 
 export const RUN = sql`
-  id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, settings, seed,
+  id, channel_id AS "channelId", subject_id AS "subjectId", member_id AS "memberId", state, model, settings, seed,
   photo_hashes AS "photoHashes", photo_prompts AS "photoPrompts", progress, losses, scores, refinement, sweep, preference, failure, revision,
   created_at AS "createdAt", started_at AS "startedAt", ended_at AS "endedAt"`;
 
 const addRun: Operation<'addRun'> = (db) => async (run) => {
   const rows = await db.query<Run>(sql`
     INSERT INTO krona.run (
-      id, channel_id, subject_id, member_id, state, settings, seed, photo_hashes, photo_prompts,
+      id, channel_id, subject_id, member_id, state, model, settings, seed, photo_hashes, photo_prompts,
       progress, losses, scores, refinement, sweep, preference, failure, started_at, ended_at
     ) VALUES (
-      ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state}, ${json(run.settings)},
+      ${run.id}, ${run.channelId}, ${run.subjectId}, ${run.memberId}, ${run.state},
+      ${modelIn(run.model, run.channelId)}, ${json(run.settings)},
       ${run.seed}, ${run.photoHashes}, ${run.photoPrompts ?? []}, ${json(run.progress)}, ${json(run.losses ?? [])}, ${json(run.scores ?? [])},
       ${json(run.refinement)}, ${json(run.sweep)}, ${json(run.preference ?? [])}, ${json(run.failure)},
       ${run.startedAt}, ${run.endedAt}

@@ -3,11 +3,11 @@ import type { HeldPicture, Picture, PictureSet } from '../../core/records.ts';
 import type { Operation } from './database.ts';
 import { endPosts } from './posts.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
-import { assignments, json, sql, type Sql } from './sql.ts';
+import { assignments, json, modelIn, sql, type Sql } from './sql.ts';
 
 export const SET = sql`
   id, channel_id AS "channelId", member_id AS "memberId", kind, run_id AS "runId", subject_id AS "subjectId",
-  prompt, negative, seed, count, strength, settings, adapter_id AS "adapterId",
+  prompt, negative, seed, count, strength, model, settings, adapter_id AS "adapterId",
   also_adapter_ids AS "alsoAdapterIds", variation_of AS "variationOf",
   upscale_of AS "upscaleOf", start, steering, awaits_run_id AS "awaitsRunId", duel_id AS "duelId", duel_place AS "duelPlace", prompt_length AS "promptLength",
   state, progress, failure,
@@ -33,11 +33,12 @@ const addSet: Operation<'addSet'> = (db) => async (set) => {
   const rows = await db.query<PictureSet>(sql`
     INSERT INTO krona.picture_set (
       id, channel_id, member_id, kind, run_id, subject_id, prompt, negative, seed, count, strength,
-      settings, adapter_id, also_adapter_ids, variation_of, upscale_of, start, steering, awaits_run_id, duel_id, duel_place, state,
+      model, settings, adapter_id, also_adapter_ids, variation_of, upscale_of, start, steering, awaits_run_id, duel_id, duel_place, state,
       progress, failure, ended_at
     ) VALUES (
       ${set.id}, ${set.channelId}, ${set.memberId}, ${set.kind}, ${set.runId}, ${set.subjectId}, ${set.prompt},
-      ${set.negative}, ${set.seed}, ${set.count}, ${set.strength}, ${json(set.settings)}, ${set.adapterId},
+      ${set.negative}, ${set.seed}, ${set.count}, ${set.strength},
+      ${modelIn(set.model, set.channelId)}, ${json(set.settings)}, ${set.adapterId},
       ${set.alsoAdapterIds ?? []}::uuid[], ${set.variationOf}, ${set.upscaleOf}, ${json(set.start)},
       ${json(set.steering)}, ${set.awaitsRunId}, ${set.duelId}, ${set.duelPlace}, ${set.state}, ${json(set.progress)}, ${json(set.failure)}, ${set.endedAt}
     )

@@ -40,6 +40,12 @@ export function json(value: unknown): string | null | undefined {
   return value === null || value === undefined ? value : JSON.stringify(value);
 }
 
+/** The model of new work: one that is given, else its channel's. */
+export const modelIn = (model: string | undefined, channelId: string): Sql =>
+  model === undefined
+    ? sql`(SELECT krona.model_of(channel) FROM krona.channel WHERE id = ${channelId})`
+    : sql`${model}`;
+
 /** `, a = $1, b = $2` for the columns whose value is not undefined, to follow a first assignment. */
 export function assignments(columns: Readonly<Record<string, unknown>>): Sql {
   const given = Object.entries(columns).filter(([, value]) => value !== undefined);

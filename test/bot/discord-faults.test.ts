@@ -71,6 +71,7 @@ async function start(handlers: Partial<GatewayHandlers> = {}) {
 const place = (): Channel => ({
   id: randomUUID(),
   platform: 'discord',
+  model: 'default',
   externalId: channelId,
   name: 'pets',
   settings: DEFAULT_SETTINGS,

@@ -50,6 +50,7 @@ afterEach(async () => {
 const channel = (externalId = channelId): Channel => ({
   id: randomUUID(),
   platform: 'discord',
+  model: 'default',
   externalId,
   name: 'pets',
   settings: DEFAULT_SETTINGS,

@@ -221,6 +221,57 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       for (const each of [remixed, edited]) await worker.draw(each, await drawings(2));
     });
 
+    it('downloads a model for a moderator who accepts its licence, and draws with it', async () => {
+      const { records } = chat.storage;
+      await ben.run('/krona model pull model:bk-sdm-tiny');
+      await whisper(ben, 'Only moderators');
+      await boss.run('/krona model list');
+      expect((await whisper(boss, 'BK-SDM')).text).toMatch(/CreativeML OpenRAIL-M/);
+      await boss.run('/krona model pull model:bk-sdm-tiny');
+      const asked = await whisper(boss, 'Accept the licence of BK-SDM-Tiny?');
+      expect(asked.text).toContain('stable-diffusion-license');
+      await boss.press(asked, 'Accept and pull');
+      const waiting = await message('Download of BK-SDM-Tiny is queued');
+      const { id } = (await records.openPull('bk-sdm-tiny'))!;
+      const progress = { step: 500, steps: 2000, secondsLeft: 40, phase: 'downloading unet, MiB' };
+      await records.updatePull(id, { state: 'running', progress });
+      const running = await message(/Downloading BK-SDM-Tiny[^]*25%/);
+      expect(running.id).toBe(waiting.id);
+      await records.saveModelCard({ ...MODEL, name: 'bk-sdm-tiny' }, 'bk-sdm-tiny', {
+        commit: 'c0ffee',
+        bytes: 1e9,
+      });
+      await records.updatePull(id, { state: 'done', progress: null, endedAt: new Date() });
+      await boss.press(await message('BK-SDM-Tiny is ready'), 'Use here');
+      await message('BK-SDM-Tiny draws in this channel');
+      await ben.run('/krona imagine a tiny otter');
+      const set = await openSet('a tiny otter');
+      expect(set.model).toBe('bk-sdm-tiny');
+      await worker.draw(set, await drawings(set.count));
+      await boss.run('/krona model use model:default');
+      await message('sdxl-like draws in this channel');
+      await boss.run('/krona model remove model:bk-sdm-tiny');
+      await message('BK-SDM-Tiny is removed');
+    });
+
+    it('draws in few steps with a speed file of the worker', async () => {
+      const { records } = chat.storage;
+      await records.saveModelCard({ ...MODEL, speeds: [{ name: 'lcm-lora', steps: 4, guidance: 1 }] });
+      await boss.run('/krona settings draw speed:turbo-lora');
+      await whisper(boss, /Choose lcm-lora, or none/);
+      await boss.run('/krona settings draw speed:lcm-lora');
+      await message(/speed[^]*none → lcm-lora/);
+      await ben.run('/krona imagine a quick lynx count:2');
+      const set = await openSet('a quick lynx');
+      expect(set.settings).toMatchObject({ speed: 'lcm-lora', samplingSteps: 4, guidance: 1 });
+      await worker.draw(set, await drawings(2));
+      await ben.press(await drawnSet('a quick lynx'), 'Details');
+      await whisper(ben, 'lcm-lora');
+      await boss.run('/krona settings draw speed:none');
+      await message(/speed[^]*lcm-lora → none/);
+      await records.saveModelCard(MODEL);
+    });
+
     it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;

@@ -60,13 +60,21 @@ describe('krona train', () => {
     expect(ended.code).toBe(0);
     const inspected = await krona('adapter', 'inspect', printed(ended.stdout).adapter, '--json');
     const { metadata } = JSON.parse(inspected.stdout) as { metadata: Record<string, string> };
+    const usual = { targets: ['attention', 'feed-forward'], prior_l2: 5e-4 };
     expect(JSON.parse(metadata['krona.settings']!)).toMatchObject({
+      ...usual,
       min_snr: 5,
       buckets: true,
       flip: true,
       class_prompt: 'a cat',
       lr_schedule: 'cosine',
     });
+    const less = ['--targets', 'attention', '--prior-l2', '0'];
+    const other = await krona(...training('less.safetensors', '--steps', '1', '--json', ...less));
+    const bare = await krona('adapter', 'inspect', printed(other.stdout).adapter, '--json');
+    const { metadata: found } = JSON.parse(bare.stdout) as { metadata: Record<string, string> };
+    for (const key of Object.keys(usual))
+      expect(JSON.parse(found['krona.settings']!)).not.toHaveProperty(key);
     const nameless = await krona(...training('none.safetensors', '--prior', '1', '--class', '', '--json'));
     expect(JSON.parse(nameless.stdout)).toMatchObject({ error: { code: 'OPTION_MISSING' } });
   });

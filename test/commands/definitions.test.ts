@@ -29,6 +29,7 @@ describe('the list of commands', () => {
       'refine',
       'sweep',
       'queue',
+      'model',
       'delete',
       'rules',
       'privacy',

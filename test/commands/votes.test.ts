@@ -34,6 +34,7 @@ class Votes implements VoteData {
       seed: 1,
       count: adapterIds.length,
       strength: 1,
+      model: 'default',
       settings: DEFAULT_SETTINGS,
       adapterId: null,
       alsoAdapterIds: [],
@@ -85,6 +86,7 @@ function adapter(id: string): Adapter {
     final: false,
     blobHash: '',
     size: 1,
+    model: 'default',
     settings: DEFAULT_SETTINGS,
     createdAt: T0,
   };
@@ -431,7 +433,8 @@ describe('pictures that steer', () => {
     votes.react('cid', c);
     votes.react('cid', b, '👎');
     votes.react('dan', d, '👎');
-    expect(steerVotes('subject', votes)).toEqual({ liked: [a.id, c.id], disliked: [d.id] });
+    // Of equal ones, that which was named later.
+    expect(steerVotes('subject', votes)).toEqual({ liked: [c.id, a.id], disliked: [d.id] });
     expect(steerVotes(null, votes)).toBeNull();
   });
 

@@ -20,7 +20,9 @@ it('omits empty variables and those of other programs', () => {
 });
 
 it('gives worker and engine what they need, and no token or secret, known or unknown', () => {
-  const secrets = VARIABLES.filter((name) => /TOKEN$|SECRET|^SLACK|^DISCORD/.test(name));
+  const secrets = VARIABLES.filter(
+    (name) => /TOKEN$|SECRET|^SLACK|^DISCORD/.test(name) && name !== 'HF_TOKEN',
+  );
   for (const name of [...secrets, 'GITHUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'NPM_CONFIG__AUTH'])
     vi.stubEnv(name, 'hush');
   for (const name of ['DATABASE_URL', 'KRONA_MODEL', 'KRONA_THREADS', 'CUDA_VISIBLE_DEVICES'])
@@ -36,6 +38,10 @@ it('gives worker and engine what they need, and no token or secret, known or unk
     PATH: process.env['PATH'],
   });
   expect(engine).not.toHaveProperty('DATABASE_URL');
+  // The worker pulls gated models.
+  vi.stubEnv('HF_TOKEN', 'hf_hush');
+  expect(childEnvironment('worker')).toHaveProperty('HF_TOKEN', 'hf_hush');
+  expect(childEnvironment('engine')).not.toHaveProperty('HF_TOKEN');
 });
 
 it("gives the worker a bucket's keys where blobs are in one, and never the engine", () => {

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 export interface Mishap {
   /** The connection is cut after so many bytes of the answer, this many times. */
   readonly cutAfter?: number;
+  /** How often; by default once, and a status always. */
   times?: number;
   /** One byte of every answer is changed. */
   damaged?: boolean;
@@ -27,6 +28,8 @@ export class FakeHub {
   readonly files: ReadonlyMap<string, Buffer>;
   readonly asked: Asked[] = [];
   readonly mishaps = new Map<string, Mishap>();
+  /** Sizes that the list tells in place of the true ones. */
+  readonly sizes = new Map<string, number>();
   /** What a request must carry; null: nothing. */
   token: string | null = null;
   ranges = true;
@@ -92,7 +95,10 @@ export class FakeHub {
     else if (url.pathname.startsWith(resolve)) {
       const path = decodeURIComponent(url.pathname.slice(resolve.length));
       const mishap = this.mishaps.get(path);
-      if (mishap?.status !== undefined) json(mishap.status, { error: 'no' });
+      if (mishap?.status !== undefined && (mishap.times ??= Infinity) > 0) {
+        mishap.times -= 1;
+        json(mishap.status, { error: 'no' });
+      }
       // As the hub does, large files lie elsewhere.
       else if (isLarge(this.files.get(path)!))
         response.writeHead(302, { location: `${store}${encodeURIComponent(path)}` }).end();
@@ -102,16 +108,17 @@ export class FakeHub {
 
   /** Two pages. */
   #list(url: URL, json: (status: number, body: unknown, headers?: Record<string, string>) => void): void {
+    const sizeOf = (path: string, bytes: Buffer): number => this.sizes.get(path) ?? bytes.length;
     const entries = [...this.files].map(([path, bytes]) => ({
       type: 'file',
       path,
-      size: bytes.length,
+      size: sizeOf(path, bytes),
       oid: createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
       ...(isLarge(bytes)
         ? {
             lfs: {
               oid: createHash('sha256').update(bytes).digest('hex'),
-              size: bytes.length,
+              size: sizeOf(path, bytes),
               pointerSize: 134,
             },
           }

@@ -69,6 +69,10 @@ export function readTokenCases(): readonly TokenCase[] {
   return readJson<TokenCase[]>(join(FOLDER, 'tokens.json'));
 }
 
+/** The same of CLIP's own vocabulary, padded with its end token, and with `!`. */
+export const readClipTokenCases = (): readonly TokenCase[] =>
+  readJson<TokenCase[]>(join(FOLDER, '../clip-tokens.json'));
+
 /** Largest |actual − expected| as a share of the largest |expected|, counting that as at least 1; NaN if any is. */
 export function worstError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length)

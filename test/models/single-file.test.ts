@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { clipTokenizer } from '../../core/package.ts';
 import { modelFingerprint } from '../../gpu-worker/models/fingerprint.ts';
 import { inspectModel } from '../../gpu-worker/models/model-check.ts';
 import { openModel } from '../../gpu-worker/models/open-model.ts';
@@ -229,33 +230,19 @@ describe('its prediction type', () => {
 });
 
 describe('a tokenizer', () => {
-  it('is looked for in KRONA_TOKENIZER, beside the file and in its folder', async () => {
+  it('is looked for in KRONA_TOKENIZER, beside the file and in its folder; CLIP’s own comes with Krona', async () => {
     const alone = await mkdtemp(join(folder, 'alone-'));
     const path = join(alone, 'model.safetensors');
     await cp(tinySingleFile('sd15'), path);
     const place = async () => (await openTinyFile(path)).tokenizers[0].folder;
     vi.stubEnv('KRONA_TOKENIZER', '');
-    expect(await place()).toBe(join(alone, 'tokenizer'));
+    expect(await place()).toBe(clipTokenizer);
     await cp(join(TINY_MODEL, 'tokenizer'), alone, { recursive: true });
     expect(await place()).toBe(alone);
     await cp(join(TINY_MODEL, 'tokenizer'), join(alone, 'tokenizer'), { recursive: true });
     expect(await place()).toBe(join(alone, 'tokenizer'));
     vi.stubEnv('KRONA_TOKENIZER', TINY_MODEL);
     expect(await place()).toBe(join(TINY_MODEL, 'tokenizer'));
-  });
-
-  it('that is missing is reported, with what to put where', async () => {
-    const alone = await mkdtemp(join(folder, 'none-'));
-    const path = join(alone, 'model.safetensors');
-    await cp(tinySingleFile('sdxl'), path);
-    vi.stubEnv('KRONA_TOKENIZER', '');
-    const report = await inspectModel(path, openTinyFile);
-    expect(report.ok).toBe(false);
-    expect(report.problems).toHaveLength(1);
-    expect(report.problems[0]).toMatchObject({ code: 'MODEL_FILE_MISSING' });
-    expect(report.problems[0]!.message).toMatch(
-      /vocab\.json and merges\.txt .* tokenizer\/ beside it.*KRONA_TOKENIZER/,
-    );
   });
 
   it('serves both text encoders of SDXL, also as tokenizer.json', async () => {

@@ -2,8 +2,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clipTokenizer } from '../../core/package.ts';
 import { checkVocabulary, loadTokenizer } from '../../gpu-worker/models/tokenizer.ts';
-import { readTokenCases, TINY_MODEL, TINY_TOKENIZERS } from '../helpers/fixtures.ts';
+import { readClipTokenCases, readTokenCases, TINY_MODEL, TINY_TOKENIZERS } from '../helpers/fixtures.ts';
 
 const HUB = join(TINY_MODEL, 'tokenizer');
 
@@ -21,6 +22,18 @@ describe.each([
     const tokenizer = await loadTokenizer(folder);
     expect([...tokenizer.encode(example.prompt)]).toEqual(example[ids]);
   });
+});
+
+it('CLIP’s own vocabulary gives the ids of transformers, with either padding', async () => {
+  const [own, padded] = [
+    await loadTokenizer(clipTokenizer),
+    await loadTokenizer({ folder: clipTokenizer, pad: '!' }),
+  ];
+  expect(own.largestId).toBe(49_407);
+  for (const { prompt, ids, ids2 } of readClipTokenCases()) {
+    expect([...own.encode(prompt)], prompt).toEqual(ids);
+    expect([...padded.encode(prompt)], prompt).toEqual(ids2);
+  }
 });
 
 interface Added {

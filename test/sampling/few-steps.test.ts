@@ -86,7 +86,7 @@ describe('a speed file', () => {
   it('is offered if it fits the model and its name is known; others are left out and said why', async () => {
     const painter = await TextToImage.open(tinyFolder('sd15'));
     const refused: string[] = [];
-    const found = await findSpeeds(painter, join(folder, 'speed'), (why) => refused.push(why));
+    const found = await findSpeeds(painter.model, join(folder, 'speed'), (why) => refused.push(why));
     expect(found.map(({ name, steps, guidance }) => ({ name, steps, guidance }))).toEqual([
       { name: 'sd15_lightning_2step', steps: 2, guidance: 1 },
     ]);

@@ -1,10 +1,12 @@
 /** @file What a newcomer sees first: the question for a name, and an empty channel that says what to do. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import type { Card } from '../../../commands/card.ts';
 import { MAX_NAME } from '../protocol.ts';
-import { messageOf } from './api.ts';
+import { answerOf, api, inChannel, messageOf } from './api.ts';
+import { CardView } from './card-view.tsx';
 import { Mark, PhotoIcon } from './icons.tsx';
-import { store } from './store.ts';
+import { store, useSelected } from './store.ts';
 import { CommandText } from './text.tsx';
 
 const TRAIN = '/krona train subject:mochi class:cat';
@@ -80,6 +82,23 @@ function Entrance({ question, field, enter }: EntranceProps): JSX.Element {
   );
 }
 
+/** The models that suit the worker's computer, for moderators where none is here yet. */
+function ModelOffer(): JSX.Element | null {
+  const channel = useSelected((state) => state.channelId);
+  const [card, setCard] = useState<Card | null>(null);
+  useEffect(() => {
+    let current = true;
+    answerOf(api.channels[':channel'].welcome.$get(inChannel(channel)))
+      // JSON has left out what the client's type calls undefined.
+      .then((answer) => current && setCard(answer.card as Card | null))
+      .catch(() => undefined);
+    return () => {
+      current = false;
+    };
+  }, [channel]);
+  return card && <CardView lineId="welcome" card={card} links={{}} />;
+}
+
 /** The empty channel. Each example goes into the message box, to be changed or sent. */
 export function Welcome(): JSX.Element {
   return (
@@ -129,6 +148,7 @@ export function Welcome(): JSX.Element {
           </ol>
         </div>
       </div>
+      <ModelOffer />
       <p class="hint">
         <kbd>/</kbd> lists all commands, <kbd>Tab</kbd> completes one.
       </p>

@@ -1,7 +1,10 @@
 /** @file Downloads a model from the hub: the files that it needs here, into one folder. */
+import { statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { downloadTo } from '../../../core/download.ts';
+import { bytesHere, downloadTo } from '../../../core/download.ts';
 import { KronaError } from '../../../core/errors.ts';
+import { makeFolder } from '../../../core/files.ts';
+import { byteSize } from '../../../core/format.ts';
 import type { Progress } from '../../../core/records.ts';
 import { tooLarge, VOCABULARY_BYTES } from '../small-file.ts';
 import { chooseFolderFiles, chooseSingleFile, type Part } from './choose-files.ts';
@@ -62,6 +65,9 @@ export async function pullModel(
       ? await chooseFolderFiles(snapshot, options, (file) => readText(client, snapshot, file))
       : chooseSingleFile(snapshot, options.file);
 
+  // A single file goes to the top of the folder, wherever it was in the repository.
+  const pathOf = ({ path }: HubFile): string => join(to, options.file === undefined ? path : basename(path));
+  await checkSpace(repo, files, to, pathOf);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const progress = new PullProgress(bytes, onProgress);
   for (const file of files) {
@@ -70,18 +76,39 @@ export async function pullModel(
       ...(signal ? { signal } : {}),
       ...(patienceMs === undefined ? {} : { patienceMs }),
     };
-    // A single file goes to the top of the folder, wherever it was in the repository.
-    const name = options.file === undefined ? file.path : basename(file.path);
     const remote = {
       ...file,
       origin: 'HUB',
       bytes: (start: number) => client.bytes(snapshot, file, start),
     } as const;
-    progress.ended(file, await downloadTo(remote, join(to, name), hooks));
+    progress.ended(file, await downloadTo(remote, pathOf(file), hooks));
   }
   const path = options.file === undefined ? to : join(to, basename(options.file));
   const paths = files.map((file) => file.path);
   return { path, commit: snapshot.commit, files: paths, bytes, downloaded: progress.downloaded };
+}
+
+/** Bytes that stay free for photos, pictures and the database. */
+const STAYS_FREE = 2 ** 30;
+
+/** @throws KronaError DISK_FULL before anything is downloaded that has no room */
+async function checkSpace(
+  repo: string,
+  files: readonly HubFile[],
+  to: string,
+  pathOf: (file: HubFile) => string,
+): Promise<void> {
+  await makeFolder(to);
+  let missing = 0;
+  for (const file of files) missing += file.size - (await bytesHere(file, pathOf(file)));
+  const { bavail, bsize } = await statfs(to);
+  const free = bavail * bsize;
+  if (missing === 0 || missing + STAYS_FREE <= free) return;
+  throw new KronaError(
+    'DISK_FULL',
+    `${repo} needs ${byteSize(missing)} more on the disk, and ${byteSize(STAYS_FREE)} stay free for everything else; ` +
+      `${byteSize(free)} are free. Make room, then ask again.`,
+  );
 }
 
 /** @throws KronaError FILE_TOO_LARGE, HUB_* */

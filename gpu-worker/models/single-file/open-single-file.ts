@@ -23,7 +23,7 @@ import {
 import { openClipPlace, PROJECTIONS, type ClipPlace } from './clip-names.ts';
 import { predictionOf } from './prediction.ts';
 import { recognise, refuseOthers } from './recognise.ts';
-import { TOKENIZER_ADVICE, tokenizerFolder } from './tokenizer-folder.ts';
+import { tokenizerFolder } from './tokenizer-folder.ts';
 import { originalUnetName } from './unet-names.ts';
 import { unetChanges } from './unet-shape.ts';
 import { originalVaeName } from './vae-names.ts';
@@ -53,7 +53,7 @@ export async function openSingleFile(
 
   const name = basename(path).replace(/\.safetensors$/i, '');
   const folder = await tokenizerFolder(path);
-  const tokenizer = ({ pad }: TextEncoderPart) => ({ folder, pad, advice: TOKENIZER_ADVICE });
+  const tokenizer = ({ pad }: TextEncoderPart) => ({ folder, pad });
   const [first, ...more] = model.textEncoders;
   return {
     name,

@@ -1,7 +1,8 @@
-/** @file Finds a single file's tokenizer: such a file contains none, and no package provides CLIP's vocabulary. */
+/** @file Finds a single file's tokenizer, as such a file contains none. */
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readEnvironment } from '../../../core/environment.ts';
+import { clipTokenizer } from '../../../core/package.ts';
 
 const isTokenizer = async (folder: string): Promise<boolean> => {
   const files = await readdir(folder).catch((): string[] => []);
@@ -10,8 +11,8 @@ const isTokenizer = async (folder: string): Promise<boolean> => {
 
 /**
  * The first folder with a tokenizer: KRONA_TOKENIZER or its `tokenizer/`, so that any SD or SDXL folder serves;
- * `tokenizer/` beside the file; the file's own folder. One serves all text encoders, which differ only in padding. If
- * there is none: `tokenizer/` beside the file.
+ * `tokenizer/` beside the file; the file's own folder; the one with CLIP's own vocabulary that comes with Krona. One serves all
+ * text encoders, which differ only in padding.
  *
  * @param path of the single file
  */
@@ -20,10 +21,5 @@ export async function tokenizerFolder(path: string): Promise<string> {
   const given = readEnvironment().KRONA_TOKENIZER;
   const places = [...(given ? [given, join(given, 'tokenizer')] : []), join(beside, 'tokenizer'), beside];
   for (const folder of places) if (await isTokenizer(folder)) return folder;
-  return join(beside, 'tokenizer');
+  return clipTokenizer;
 }
-
-export const TOKENIZER_ADVICE =
-  "A single file holds no tokenizer: put CLIP's vocab.json and merges.txt (or tokenizer.json) into a folder tokenizer/ " +
-  'beside it, or name a folder that has them in KRONA_TOKENIZER. Every SD and SDXL folder of the hub has them in its ' +
-  'tokenizer/ (`krona model pull REPO --only tokenizer`).';

@@ -1049,6 +1049,29 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.modelCard()).toEqual(card);
   });
 
+  it('has one open pull of a model, whose job is missing until it ends, and models beside the default', async () => {
+    const { channel, ann } = await newChannel();
+    const model = `model-${randomUUID()}`;
+    const asked = () => bot.addPull({ id: randomUUID(), channelId: channel.id, memberId: ann.id, model });
+    const pull = await asked();
+    await expect(asked()).rejects.toThrow();
+    const jobs = async () => (await worker.openJobs()).filter(({ id }) => id === pull.id);
+    expect(await jobs()).toEqual([
+      { id: pull.id, kind: 'pull', payload: { model }, owner: { channelId: channel.id, memberId: ann.id } },
+    ]);
+    const card = { name: 'm', architecture: 'sd1', nativeSize: 512, sizeMultiple: 8, projections: [] };
+    const pulled = { commit: 'c0ffee', bytes: 5 };
+    await worker.saveModelCard(card, model, pulled);
+    await worker.updatePull(pull.id, { state: 'done', endedAt: new Date() });
+    expect(await jobs()).toEqual([]);
+    expect((await bot.pull(pull.id))!.revision).toBeGreaterThan(pull.revision);
+    // A new card keeps where the files are from.
+    await worker.saveModelCard({ ...card, name: 'n' }, model);
+    expect(await bot.models()).toContainEqual({ name: model, card: { ...card, name: 'n' }, pulled });
+    await bot.removeModel(model);
+    expect(await bot.modelCard(model)).toBeNull();
+  });
+
   it('keeps the last state of a run, never an earlier one, until it is forgotten', async () => {
     const { channel, ann } = await newChannel();
     const { id } = await newRun(await newSubject(channel, ann));
