@@ -51,6 +51,9 @@ async function writeConfig(
       size: 32,
       concepts: (data!['concepts'] as object[]).slice(0, 4),
       styles: (data!['styles'] as { set: string }[]).filter(({ set }) => set !== 'fluent-3d'),
+      // Hats and glasses are none of the four.
+      wearables: undefined,
+      placement: { ...(data!['placement'] as object), wearing: 0 },
       crops: { side: 16, wild: 0.25 },
       tokenizer: { vocabularySize: 600, maxLength: 16 },
     },
