@@ -147,10 +147,10 @@ describe('a training', () => {
     const run = await mochiQueued();
     await worker.progress(run, 50, 30);
     await card(mia, 'Training mochi')
-      .getByText(/25%.*30 s left/)
+      .getByText(/10%.*30 s left/)
       .waitFor();
     expect(await card(mia, 'Training mochi').getByRole('progressbar').getAttribute('aria-valuenow')).toBe(
-      '25',
+      '10',
     );
     const curve = card(mia, 'Training mochi').getByRole('img', { name: /^loss: / });
     const before = await curve.locator('.mean').getAttribute('d');
@@ -163,7 +163,7 @@ describe('a training', () => {
       (await foxes()).slice(0, 2),
     );
     await worker.progress(run, 120, 15);
-    await card(mia, 'Training mochi').getByText(/60%/).waitFor();
+    await card(mia, 'Training mochi').getByText(/24%/).waitFor();
     await expect.poll(() => curve.locator('.mean').getAttribute('d')).not.toBe(before);
     await expect.poll(() => decoded(ben, 'Training mochi')).toBe(2);
   });

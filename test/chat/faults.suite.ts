@@ -49,7 +49,7 @@ export function runFaults(name: string, open: () => Promise<FragileChat>): void 
       await mia.run('/krona train subject:mochi');
       const run = await worker.run(chat.channelId);
       await worker.progress(run, 50, 30);
-      return { run, living: await found(/Training mochi[^]*25%/) };
+      return { run, living: await found(/Training mochi[^]*10%/) };
     }
 
     /** The worker ends a run, with a result of two pictures. */

@@ -54,7 +54,7 @@ describe.each([
     const bot = await startMortalBot(chat.environment);
     const run = await begun('mochi');
     await worker.progress(run, 50, 30);
-    const { id } = await found(/Training mochi[^]*25%/);
+    const { id } = await found(/Training mochi[^]*10%/);
     bot.dieAt('markPost');
     await worker.progress(run, 100, 20);
     await bot.died;

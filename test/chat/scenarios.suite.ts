@@ -104,7 +104,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       for (const { id } of workers) await records.removeWorker(id);
 
       await worker.progress(run, 50, 30);
-      const learning = await message(/Training nori[^]*25%/);
+      const learning = await message(/Training nori[^]*10%/);
       await worker.progress(run, 41, 40, { resumed: { step: 40, elsewhere: true } });
       const moved = await message('The worker stopped. Training goes on from step 40 on another worker.');
       expect(moved.id).toBe(learning.id);
@@ -123,7 +123,7 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       const before = (await chat.messages()).length;
 
       await worker.progress(run, 50, 30);
-      const learning = await message(/Training miso[^]*25%[^]*30 s left/);
+      const learning = await message(/Training miso[^]*10%[^]*30 s left/);
       expect(learning.id).toBe(waiting.id);
       const early = await worker.adapter(run, 100, false);
       await worker.picturesOfRun(run, 'samples', early, await drawings(2));
