@@ -75,8 +75,9 @@ describe.each(Object.entries(servers))('records on %s', (_name, start) => {
     await database.close();
 
     const records = await open();
-    expect((await records.channelById(channel.id))!.settings).toEqual({ ...DEFAULT_SETTINGS, a1: 8 });
-    expect((await records.run(id))!.settings).toEqual({ ...DEFAULT_SETTINGS, a1: 8 });
+    const asThen = { ...DEFAULT_SETTINGS, a1: 8, targets: 'attention' };
+    expect((await records.channelById(channel.id))!.settings).toEqual(asThen);
+    expect((await records.run(id))!.settings).toEqual(asThen);
     expect((await records.channelById(untouched.id))!.settings).toEqual(
       startingSettings(await records.modelCard()),
     );
