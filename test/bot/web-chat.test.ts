@@ -553,6 +553,7 @@ describe('for everybody', () => {
     expect(await problems(page)).toEqual([]);
     await page.getByLabel('What should people call you?').fill(`Axe ${colorScheme} ${width}`);
     await page.getByRole('button', { name: 'Join' }).click();
+    await page.getByLabel(/^Message #/).waitFor();
     await enter(page, room);
     await page.getByText('Two ways to start').waitFor();
     expect(await problems(page)).toEqual([]);

@@ -428,7 +428,8 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
         const { text, pictures } = await bestNow();
         expect(text).toContain('This ranking is empty');
         expect([text.includes('tofu'), pictures]).toEqual([false, 0]);
-        expect(await chat.files()).toBe(before);
+        // Files of earlier messages can go meanwhile.
+        expect(await chat.files()).toBeLessThanOrEqual(before);
       });
       expect(await chat.storage.records.run(run.id)).toBeNull();
     });
