@@ -182,7 +182,7 @@ export function runVoteScenarios(name: string, open: () => Promise<ChatDriver>):
         return seen;
       });
       expect(sheet.text).toMatch(/\(4×16, lr /);
-      await message(/Blind duel: tora-500[^]*Both are finalists of a sweep/);
+      await message(/Blind duel: tora-200[^]*Both are finalists of a sweep/);
       const { id } = await openDuel();
       await chat.stopBot();
       await chat.startBot();
