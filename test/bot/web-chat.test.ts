@@ -414,7 +414,8 @@ describe('the conversation', () => {
       const places = ['first', 'second', 'Only you can see this', 'third'].map((words) =>
         shown.findIndex((each) => each.includes(words)),
       );
-      expect(places).toEqual([0, 1, 2, 3]);
+      expect(places).not.toContain(-1);
+      expect(places, shown.join('\n')).toEqual(places.toSorted((a, b) => a - b));
     } finally {
       vi.useRealTimers();
     }
