@@ -22,6 +22,19 @@ export async function openHouse(environment: Readonly<Record<string, string>> = 
   const dataFolder = await mkdtemp(join(tmpdir(), 'krona-test-'));
   await cp(await emptyDatabase(), join(dataFolder, 'database'), { recursive: true });
   const database = await startEmbeddedDatabase({ dataFolder });
+  return houseIn(dataFolder, environment, () => database.close());
+}
+
+/**
+ * Opens the storage of a data folder.
+ *
+ * @param closed - closes what the storage stands on, after it
+ */
+export async function houseIn(
+  dataFolder: string,
+  environment: Readonly<Record<string, string>>,
+  closed: () => Promise<void> = async () => {},
+): Promise<TestHouse> {
   const own = { KRONA_DATA: dataFolder, KRONA_PORT: '0', ...environment };
   const config = await readConfig(own);
   const storage = await openStorage(config);
@@ -31,7 +44,7 @@ export async function openHouse(environment: Readonly<Record<string, string>> = 
     environment: own,
     async close() {
       await storage.close();
-      await database.close();
+      await closed();
       await rm(dataFolder, { recursive: true, force: true });
     },
   };

@@ -1,12 +1,10 @@
 /** @file Krona's storage for one test file on the PostgreSQL server of postgres-server.ts: a database of its own. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { readConfig } from '../../core/config.ts';
-import { openStorage } from '../../storage/open.ts';
-import { openHouse, type TestHouse } from './house.ts';
+import { houseIn, openHouse, type TestHouse } from './house.ts';
 
 /** The variable with the server's address. */
 export const SERVER = 'KRONA_TEST_POSTGRES';
@@ -25,18 +23,7 @@ export async function openServerHouse(
   if (server === undefined) return openHouse(environment);
   const database = await databaseAt(server, `krona_${randomUUID().replaceAll('-', '')}`, TEMPLATE);
   const dataFolder = await mkdtemp(join(tmpdir(), 'krona-test-'));
-  const own = { KRONA_DATA: dataFolder, KRONA_PORT: '0', DATABASE_URL: database, ...environment };
-  const config = await readConfig(own);
-  const storage = await openStorage(config);
-  return {
-    config,
-    storage,
-    environment: own,
-    async close() {
-      await storage.close();
-      await rm(dataFolder, { recursive: true, force: true });
-    },
-  };
+  return houseIn(dataFolder, { DATABASE_URL: database, ...environment });
 }
 
 /** Creates a database on a server. @returns its address */
