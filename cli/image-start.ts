@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { NoiseSource } from '../gpu-worker/sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../gpu-worker/sampling/part-of-picture.ts';
-import { STEERING, type Steer } from '../gpu-worker/sampling/steering.ts';
+import { steerBy, type Steer } from '../gpu-worker/sampling/steering.ts';
 import type {
   DrawnPicture,
   DrawRequest,
@@ -29,21 +29,16 @@ export async function imageStart(
 }
 
 /** What pictures are drawn more like, and less like. @throws KronaError IMAGE_INVALID */
-export async function steerOf(
+export function steerOf(
   painter: TextToImage,
   { width, height }: DrawRequest,
-  like: readonly string[],
-  unlike: readonly string[],
+  liked: readonly string[],
+  disliked: readonly string[],
 ): Promise<Steer> {
-  const latents = async (paths: readonly string[]): Promise<Float32Array[]> => {
-    const all: Float32Array[] = [];
-    for (const path of paths) {
-      const pixels = await pixelsOf(path, { width, height }, 'cover');
-      all.push(await painter.latentsOf({ width, height, pixels }));
-    }
-    return all;
-  };
-  return { liked: await latents(like), disliked: await latents(unlike), ...STEERING };
+  return steerBy({ liked, disliked }, async (path) => {
+    const pixels = await pixelsOf(path, { width, height }, 'cover');
+    return painter.latentsOf({ width, height, pixels });
+  });
 }
 
 /** A picture file's pixels in a size: stretched (`fill`) or cut (`cover`) to it. */

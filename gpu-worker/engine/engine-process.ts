@@ -24,7 +24,7 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
 import { checkRefiner, drawRefined } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
-import { STEERING, type Steer } from '../sampling/steering.ts';
+import { steerBy, type Steer } from '../sampling/steering.ts';
 import {
   checkAdapterFor,
   type TextToImage,
@@ -283,23 +283,18 @@ function longestPrompt(painter: TextToImage, prompts: readonly string[]): Prompt
 }
 
 /** Pictures that steer a request, at its size. */
-async function steerOf(
-  { liked, disliked }: SteerPictures,
+function steerOf(
+  pictures: SteerPictures,
   { width, height }: { readonly width: number; readonly height: number },
   model: string,
   place: Place,
   signal: AbortSignal,
 ): Promise<Steer> {
-  const latents = async (files: readonly Uint8Array[]): Promise<Float32Array[]> => {
-    const all: Float32Array[] = [];
-    for (const png of files) {
-      const pixels = await fittedPixels(png, { width, height });
-      await place.turn(signal);
-      all.push(await (await models.painter(model)).latentsOf({ width, height, pixels }));
-    }
-    return all;
-  };
-  return { liked: await latents(liked), disliked: await latents(disliked), ...STEERING };
+  return steerBy(pictures, async (png) => {
+    const pixels = await fittedPixels(png, { width, height });
+    await place.turn(signal);
+    return (await models.painter(model)).latentsOf({ width, height, pixels });
+  });
 }
 
 /** A picture to begin with at a request's size. */

@@ -37,6 +37,23 @@ export interface Steer {
   readonly until: number;
 }
 
+/**
+ * Steers by pictures as a caller has them, with the measured weight and share of the steps.
+ *
+ * @param latents - scaled latents of one, of the size that is drawn; one after the other
+ */
+export async function steerBy<P>(
+  { liked, disliked }: { readonly liked: readonly P[]; readonly disliked: readonly P[] },
+  latents: (picture: P) => Promise<Float32Array>,
+): Promise<Steer> {
+  const each = async (pictures: readonly P[]): Promise<Float32Array[]> => {
+    const all: Float32Array[] = [];
+    for (const picture of pictures) all.push(await latents(picture));
+    return all;
+  };
+  return { liked: await each(liked), disliked: await each(disliked), ...STEERING };
+}
+
 /** One for all runs, so that a picture is the same in a set of any size. */
 const NOISE_SEED = 1;
 

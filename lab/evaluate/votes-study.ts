@@ -16,7 +16,7 @@ import { mostNamed } from '../../core/votes/steer-votes.ts';
 import type { AppliedAdapter } from '../../gpu-worker/adapters/adapter-inputs.ts';
 import { modelCard } from '../../gpu-worker/adapters/model-card.ts';
 import { fittedPixels } from '../../gpu-worker/sampling/part-of-picture.ts';
-import { STEERING, type Steer } from '../../gpu-worker/sampling/steering.ts';
+import { steerBy, type Steer } from '../../gpu-worker/sampling/steering.ts';
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import type { PairFigures } from '../../gpu-worker/training/refine-options.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
@@ -220,18 +220,12 @@ export class VotesStudy {
 
   /** The pictures that steer, as a channel's votes choose them. */
   async #steer(cell: VotesCell): Promise<Steer> {
-    const { liked, disliked } = mostNamed(await this.#ballots(cell));
     const { painter } = this.#comparison;
     const size = { width: this.#side, height: this.#side };
-    const latents = async (ids: readonly string[]): Promise<Float32Array[]> => {
-      const all: Float32Array[] = [];
-      for (const id of ids) {
-        const pixels = await fittedPixels(await readFile(this.#picture(cell.subject, id)), size);
-        all.push(await painter.latentsOf({ ...size, pixels }));
-      }
-      return all;
-    };
-    return { liked: await latents(liked), disliked: await latents(disliked), ...STEERING };
+    return steerBy(mostNamed(await this.#ballots(cell)), async (id) => {
+      const pixels = await fittedPixels(await readFile(this.#picture(cell.subject, id)), size);
+      return painter.latentsOf({ ...size, pixels });
+    });
   }
 
   /** The adapter with the most to the taste on the prompts that were voted on: what choosing alone can reach. */
