@@ -17,6 +17,12 @@ export interface Ballot extends Opinion<Picture> {
   readonly memberId: string;
 }
 
+/** An opinion on pictures, by their ids. */
+export function byId({ liked, disliked, neutral }: Opinion<Picture>): Opinion<string> {
+  const ids = (pictures: readonly Picture[]): string[] => pictures.map(({ id }) => id);
+  return { liked: ids(liked), disliked: ids(disliked), neutral: ids(neutral) };
+}
+
 /** Returns the ballots that count: none by the member who requested the set, none without a vote for or against. */
 export function countedBallots({ votes, pictures, sets }: VoteData): Ballot[] {
   const pictureById = new Map(pictures.map((picture) => [picture.id, picture]));

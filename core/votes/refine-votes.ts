@@ -5,7 +5,7 @@
  */
 import { counted } from '../format.ts';
 import { countPairs } from '../preference-pairs.ts';
-import { countedBallots, type VoteData } from './ballots.ts';
+import { byId, countedBallots, type VoteData } from './ballots.ts';
 
 /** What members preferred among pictures of a subject. Pictures are blobs' hashes, weights above 0. */
 export interface RefineVotes {
@@ -47,17 +47,12 @@ export function refineVotes(subjectId: string, { votes, pictures, sets }: VoteDa
   const shown = pictures.filter(({ sensitive, prompt }) => !sensitive && prompt === null);
   const setOf = new Map(own.map((set) => [set.id, set]));
   const pictureOf = new Map(shown.map((picture) => [picture.id, picture]));
-  const ids = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id);
   const { pairs, winners, members } = countPairs(
-    countedBallots({ votes, pictures: shown, sets: own }).map(
-      ({ set, memberId, liked, disliked, neutral }) => ({
-        setId: set.id,
-        memberId,
-        liked: ids(liked),
-        disliked: ids(disliked),
-        neutral: ids(neutral),
-      }),
-    ),
+    countedBallots({ votes, pictures: shown, sets: own }).map((ballot) => ({
+      setId: ballot.set.id,
+      memberId: ballot.memberId,
+      ...byId(ballot),
+    })),
   );
   const blob = (id: string): string => pictureOf.get(id)?.blobHash ?? '';
   const prompt = (setId: string): string => setOf.get(setId)?.prompt ?? '';

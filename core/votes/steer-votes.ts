@@ -1,7 +1,7 @@
 /** @file Which pictures of a channel `imagine steer:votes` draws more like, and less like: those that members voted on most. */
 import type { Opinion } from '../preference-pairs.ts';
 import type { SetSteering } from '../records.ts';
-import { countedBallots, type VoteData } from './ballots.ts';
+import { byId, countedBallots, type VoteData } from './ballots.ts';
 
 /** Of each kind. Each costs an evaluation of the UNet in half of the steps, and the first ones say most. */
 const MOST_PICTURES = 2;
@@ -18,11 +18,10 @@ export function steerVotes(
 ): SetSteering | null {
   const own = sets.filter((set) => set.subjectId === subjectId);
   const shown = pictures.filter(({ sensitive }) => !sensitive);
-  const ids = (list: readonly { readonly id: string }[]): string[] => list.map(({ id }) => id);
   const steering = mostNamed(
     countedBallots({ votes, pictures: shown, sets: own })
       .toSorted((a, b) => a.set.createdAt.getTime() - b.set.createdAt.getTime())
-      .map(({ liked, disliked }) => ({ liked: ids(liked), disliked: ids(disliked) })),
+      .map(byId),
   );
   return steering.liked.length + steering.disliked.length > 0 ? steering : null;
 }
