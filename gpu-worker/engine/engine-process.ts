@@ -2,52 +2,33 @@
  * @file The engine process: owns every session, because a session's run blocks its thread and cannot be interrupted.
  * engine.ts starts it, and it serves until the channel between them closes.
  */
-import { at } from '../../core/at.ts';
 import { writeFile } from 'node:fs/promises';
-import { setImmediate as nextLoop } from 'node:timers/promises';
 import type { Device } from '../../core/config.ts';
 import { endWithParent } from '../../core/end-with-parent.ts';
-import { repeated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { machineMemory } from '../../core/machine-memory.ts';
-import { encodePng } from '../../core/pictures/encode.ts';
-import type { PromptLength } from '../../core/records.ts';
-import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
 import { modelCard } from '../adapters/model-card.ts';
 import { chooseDevice, useDevice } from '../graph/device.ts';
 import { deviceTrials } from '../graph/device-trial.ts';
 import { checkModel } from '../models/model-check.ts';
 import { openModel } from '../models/open-model.ts';
-import { openMobileNet } from '../safety/mobilenet.ts';
-import { unsafeScore } from '../safety/unsafe-score.ts';
-import { noiseOfSeeds } from '../sampling/noise.ts';
-import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
-import { checkRefiner, drawRefined } from '../sampling/refine.ts';
+import { checkRefiner } from '../sampling/refine.ts';
 import { schedulerProblem } from '../sampling/schedulers/create-scheduler.ts';
-import { steerBy, type Steer } from '../sampling/steering.ts';
-import {
-  checkAdapterFor,
-  type TextToImage,
-  type DrawnPicture,
-  type StartPicture,
-} from '../sampling/text-to-image.ts';
+import { checkAdapterFor } from '../sampling/text-to-image.ts';
 import { runSweep } from '../training/sweep.ts';
 import { trainAdapter } from '../training/train.ts';
+import { drawPictures } from './drawing.ts';
 import {
   errorMessage,
   errorOf,
-  KEPT_ADAPTERS,
   type EngineKind,
   type EngineWork,
   type FromEngine,
-  type FromPicture,
-  type PictureAsk,
-  type SteerPictures,
   type ToEngine,
 } from './protocol.ts';
 import { ModelSpeeds } from './model-speeds.ts';
 import { OpenModels } from './open-models.ts';
-import { Turns, type Place } from './turns.ts';
+import { Turns } from './turns.ts';
 import { Yielding } from './yielding.ts';
 
 /** First pictures that somebody waits for, then background pictures, then training, then sweeps. */
@@ -69,35 +50,8 @@ const turns = new Turns();
 const sweeps = new Yielding();
 const running = new Map<number, AbortController>();
 
-/** Opens once, on first use; again after a failure. */
-function opened<T>(open: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | null = null;
-  return () =>
-    (known ??= open().catch((error: unknown) => {
-      known = null;
-      throw error;
-    }));
-}
-
 const models = new OpenModels(machineMemory());
 const speeds = new ModelSpeeds(speedPath, models);
-const openClassifier = opened(openMobileNet);
-
-async function unsafeness(picture: DrawnPicture): Promise<number> {
-  const scores = await (await openClassifier()).classify([picture]);
-  return unsafeScore(at(scores, 0));
-}
-
-const adapters = new Map<string, AppliedAdapter>();
-async function readAdapter(painter: TextToImage, path: string): Promise<AppliedAdapter> {
-  const key = `${painter.model.path} ${path}`;
-  const adapter = adapters.get(key) ?? (await painter.readAdapter(path));
-  adapters.delete(key);
-  adapters.set(key, adapter);
-  for (const oldest of [...adapters.keys()].slice(0, -KEPT_ADAPTERS)) adapters.delete(oldest);
-  return adapter;
-}
-
 type Carry<K extends EngineKind> = (
   ask: EngineWork[K]['ask'],
   tell: (event: EngineWork[K]['event']) => void,
@@ -193,14 +147,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     return sweeps.run(train, signal, () => tell({ waits: true }));
   },
 
-  async draw(
-    { pictures, strength, background, check, refine = 0, speed = null, from, steeredBy, ...request },
-    tell,
-    signal,
-    onTurn,
-    model,
-  ) {
-    if (refine > 0 && refinerFolder === '')
+  async draw({ background, ...ask }, tell, signal, onTurn, model) {
+    if ((ask.refine ?? 0) > 0 && refinerFolder === '')
       throw new KronaError(
         'REFINER_MISSING',
         '`refine` is above 0, but the worker has no refiner. Start it with KRONA_REFINER, or use refine:0.',
@@ -208,137 +156,13 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
     const place = turns.enter(background ? RANK.background : RANK.draw, onTurn);
     try {
       await place.turn(signal);
-      const prompts = pictures.map(({ prompt = request.prompt }) => prompt);
-      tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
-      const start = from && (await StartingPicture.of(from, request, model, place, signal));
-      const steer = steeredBy && (await steerOf(steeredBy, request, model, place, signal));
-      for (let done = 0; done < pictures.length;) {
-        await place.turn(signal);
-        const painter = await models.painter(model);
-        const next = at(pictures, done);
-        const fast = await speeds.named(speed, model);
-        const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
-        for (const path of next.adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
-        const seeds = alike(pictures.slice(done)).map(({ seed }) => seed);
-        const all = {
-          ...request,
-          prompt: next.prompt ?? request.prompt,
-          ...(fast && request.scheduler === null && { schedulerFields: fast.scheduler }),
-          adapter,
-          seed: at(seeds, 0),
-          count: seeds.length,
-          noise: 'krona' as const,
-        };
-        const count = await painter.picturesAtOnce(all);
-        const asked = {
-          ...all,
-          count,
-          ...(start && { start: start.repeated(count) }),
-          ...(steer && { steer }),
-        };
-        const before = done;
-        const hooks = {
-          signal,
-          turn: () => nextLoop(),
-          onStep: (step: number, steps: number) =>
-            tell({ step: before * steps + step * count, steps: pictures.length * steps }),
-        };
-        const noise = noiseOfSeeds(seeds.slice(0, count));
-        const drawn =
-          refine > 0 && !start
-            ? await drawRefined(
-                painter,
-                await models.painter(refinerFolder, [model]),
-                asked,
-                { from: 1 - refine },
-                hooks,
-                noise,
-              )
-            : await painter.draw(asked, hooks, noise);
-        for (const made of drawn) {
-          const picture = start ? await start.around(made) : made;
-          const { width, height } = picture;
-          const unsafe = check ? await unsafeness(picture) : null;
-          tell({ picture: { place: done++, width, height, png: await encodePng(picture, 9), unsafe } });
-        }
-      }
+      await drawPictures(ask, { models, speeds, model, refiner: refinerFolder, place, signal, tell });
       return null;
     } finally {
       place.leave();
     }
   },
 };
-
-/** The first pictures, as many as have the same adapters and prompt. */
-function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
-  const kind = ({ adapters, prompt }: PictureAsk): string => [prompt ?? '', ...adapters].join('\n');
-  const other = pictures.findIndex((picture) => kind(picture) !== kind(at(pictures, 0)));
-  return other < 0 ? pictures : pictures.slice(0, other);
-}
-
-function longestPrompt(painter: TextToImage, prompts: readonly string[]): PromptLength {
-  return prompts
-    .map((prompt) => painter.promptLength(prompt))
-    .reduce((longest, each) => (each.tokens > longest.tokens ? each : longest));
-}
-
-/** Pictures that steer a request, at its size. */
-function steerOf(
-  pictures: SteerPictures,
-  { width, height }: { readonly width: number; readonly height: number },
-  model: string,
-  place: Place,
-  signal: AbortSignal,
-): Promise<Steer> {
-  return steerBy(pictures, async (png) => {
-    const pixels = await fittedPixels(png, { width, height });
-    await place.turn(signal);
-    return (await models.painter(model)).latentsOf({ width, height, pixels });
-  });
-}
-
-/** A picture to begin with at a request's size. */
-class StartingPicture {
-  readonly #start: Extract<StartPicture, { strength: number }>;
-  readonly #pixels: Uint8Array;
-  readonly #mask: Uint8Array | null;
-
-  private constructor(
-    start: Extract<StartPicture, { strength: number }>,
-    pixels: Uint8Array,
-    mask: Uint8Array | null,
-  ) {
-    this.#start = start;
-    this.#pixels = pixels;
-    this.#mask = mask;
-  }
-
-  static async of(
-    { png, strength, mask: maskPng }: FromPicture,
-    { width, height }: { readonly width: number; readonly height: number },
-    model: string,
-    place: Place,
-    signal: AbortSignal,
-  ): Promise<StartingPicture> {
-    const pixels = await fittedPixels(png, { width, height });
-    const mask = maskPng === undefined ? null : await fittedMask(maskPng, { width, height });
-    await place.turn(signal);
-    const painter = await models.painter(model);
-    const latents = await painter.latentsOf({ width, height, pixels });
-    const part = mask && { mask: painter.latentMask(mask, width, height) };
-    return new StartingPicture({ latents, strength, ...part }, pixels, mask);
-  }
-
-  /** Of so many pictures. */
-  repeated(count: number): StartPicture {
-    return { ...this.#start, latents: repeated(this.#start.latents, count) };
-  }
-
-  /** A drawn picture with this one around the part that was drawn anew. */
-  around(drawn: DrawnPicture): Promise<DrawnPicture> {
-    return this.#mask === null ? Promise.resolve(drawn) : surrounded(drawn, this.#pixels, this.#mask);
-  }
-}
 
 const send = (message: FromEngine): void => void process.send?.(message);
 

@@ -244,34 +244,14 @@ export class TextToImage {
     { onStep, onEstimate, turn, signal }: DrawHooks = {},
     source: NoiseSource = createNoise(request.noise, request.seed),
   ): Promise<Float32Array> {
-    const { config } = this.model.unet;
-    const { steps, guidance, guidanceRescale = 0, width, height, count } = request;
-    const scale = this.#checkSize(width, height);
+    const { steps, guidance, guidanceRescale = 0, count } = request;
     const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
     const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
     const guided = this.#isGuided(guidance);
-    const rows = guided ? 2 * count : count;
-    const text = await this.#conditioning(request, guided);
-    const [h, w] = [height / scale, width / scale];
     const adapters = partOf(request, ['']);
-    const states = text.map((part) => part.states);
-    const batch = {
-      rows,
-      height: h,
-      width: w,
-      tokens: at(states, 0).length / this.#text.width,
-      adapters: adapters.map(({ layers }) => layers),
-    };
-    const size = config.in_channels * h * w * count;
-
+    const { batch, fixed } = await this.#unchangingInputs(request, guided);
     const adapted = adapterFeeds(adapters);
-    const fixed = {
-      encoder_hidden_states: perRow(states, count),
-      ...(config.addition_embed_type === null ? {} : this.#pictureFeeds(text, width, height, count)),
-      ...(config.time_cond_proj_dim === undefined
-        ? {}
-        : { guidance: new Float32Array(rows).fill(guidance - 1) }),
-    };
+    const size = this.model.unet.config.in_channels * batch.height * batch.width * count;
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
     const { call: from, sample: start, kept } = this.#startOf(request, scheduler, first, source, size);
@@ -296,7 +276,7 @@ export class TextToImage {
       const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
       const prediction = await this.#unets.predict(
         beside ? { ...batch, beside: beside.pictures } : batch,
-        { ...fixed, latents, timesteps: new Float32Array(rows).fill(timestep), ...beside?.feeds },
+        { ...fixed, latents, timesteps: new Float32Array(batch.rows).fill(timestep), ...beside?.feeds },
         shared,
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
@@ -308,6 +288,30 @@ export class TextToImage {
     }
     await checkFinite(sample, 'Denoising', this.model);
     return sample;
+  }
+
+  /** What all steps of a request share: the shapes of a run, and the feeds beside latents, timesteps and adapters. */
+  async #unchangingInputs(request: DrawRequest, guided: boolean) {
+    const { config } = this.model.unet;
+    const { guidance, width, height, count } = request;
+    const scale = this.#checkSize(width, height);
+    const text = await this.#conditioning(request, guided);
+    const states = text.map((part) => part.states);
+    const batch = {
+      rows: guided ? 2 * count : count,
+      height: height / scale,
+      width: width / scale,
+      tokens: at(states, 0).length / this.#text.width,
+      adapters: partOf(request, ['']).map(({ layers }) => layers),
+    };
+    const fixed = {
+      encoder_hidden_states: perRow(states, count),
+      ...(config.addition_embed_type !== null && this.#pictureFeeds(text, width, height, count)),
+      ...(config.time_cond_proj_dim !== undefined && {
+        guidance: new Float32Array(batch.rows).fill(guidance - 1),
+      }),
+    };
+    return { batch, fixed };
   }
 
   /**

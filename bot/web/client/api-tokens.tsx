@@ -10,6 +10,12 @@ interface ApiTokensProps extends Pick<AdministrationView, 'tokens' | 'channels' 
   readonly onChange: () => void;
 }
 
+interface AskedToken {
+  readonly channel: string;
+  readonly name: string;
+  readonly webhook: string;
+}
+
 interface Made {
   readonly token: string;
   readonly webhookKey: string | null;
@@ -22,56 +28,20 @@ export function ApiTokens({ tokens, channels, webhooks, onChange }: ApiTokensPro
     setError(null);
     what.then(onChange).catch((failure: unknown) => setError(messageOf(failure)));
   };
-  const make = (form: HTMLFormElement) => {
-    const given = new FormData(form);
-    const of = (name: string) => {
-      const value = given.get(name);
-      return typeof value === 'string' ? value : '';
-    };
-    const json = { channel: of('channel'), name: of('name'), webhook: of('webhook') };
+  const make = (asked: AskedToken, reset: () => void) =>
     act(
-      answerOf<Made>(api.administration.tokens.$post({ json })).then((answer) => {
+      answerOf<Made>(api.administration.tokens.$post({ json: asked })).then((answer) => {
         setMade(answer);
-        form.reset();
+        reset();
       }),
     );
-  };
   return (
     <>
       <p>
         Scripts train and draw in a channel with a token, within its rules and quotas.{' '}
         <a href="/api/v1/openapi.json">OpenAPI document</a>
       </p>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          make(event.currentTarget);
-        }}
-      >
-        <label>
-          Channel
-          <select name="channel">
-            {channels.map(({ id, name, platform }) => (
-              <option key={id} value={id}>
-                #{name} ({platform})
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Name
-          <input name="name" required maxLength={32} />
-        </label>
-        {webhooks && (
-          <label>
-            Webhook (optional)
-            <input name="webhook" type="url" placeholder="https://…" />
-          </label>
-        )}
-        <button type="submit" class="button">
-          Make a token
-        </button>
-      </form>
+      <NewToken channels={channels} webhooks={webhooks} onMake={make} />
       {error !== null && (
         <p class="failed" role="alert">
           {error}
@@ -103,6 +73,51 @@ export function ApiTokens({ tokens, channels, webhooks, onChange }: ApiTokensPro
         />
       )}
     </>
+  );
+}
+
+interface NewTokenProps extends Pick<AdministrationView, 'channels' | 'webhooks'> {
+  readonly onMake: (asked: AskedToken, reset: () => void) => void;
+}
+
+function NewToken({ channels, webhooks, onMake }: NewTokenProps): JSX.Element {
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        const form = event.currentTarget;
+        const given = new FormData(form);
+        const of = (name: string) => {
+          const value = given.get(name);
+          return typeof value === 'string' ? value : '';
+        };
+        onMake({ channel: of('channel'), name: of('name'), webhook: of('webhook') }, () => form.reset());
+      }}
+    >
+      <label>
+        Channel
+        <select name="channel">
+          {channels.map(({ id, name, platform }) => (
+            <option key={id} value={id}>
+              #{name} ({platform})
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Name
+        <input name="name" required maxLength={32} />
+      </label>
+      {webhooks && (
+        <label>
+          Webhook (optional)
+          <input name="webhook" type="url" placeholder="https://…" />
+        </label>
+      )}
+      <button type="submit" class="button">
+        Make a token
+      </button>
+    </form>
   );
 }
 
