@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { unwritable } from '../../core/files.ts';
-import type { Database, PooledDatabase } from '../postgres/database.ts';
+import { patiently, type Database, type PooledDatabase } from '../postgres/database.ts';
 import { privacyOperations } from '../postgres/privacy.ts';
 import { onlyRow } from '../postgres/rows.ts';
 import { raw, sql } from '../postgres/sql.ts';
@@ -34,7 +34,8 @@ export type Dump = Pick<Manifest, 'migration' | 'tables' | 'sequences'> & {
  */
 export function dumpRecords(database: PooledDatabase, folder: string, known: number): Promise<Dump> {
   // One snapshot for all tables.
-  return database.transaction('REPEATABLE READ', async (snapshot) => {
+  return database.transaction('REPEATABLE READ', async (transaction) => {
+    const snapshot = patiently(transaction);
     const { at, migration } = onlyRow(
       await snapshot.query<{ at: Date; migration: number }>(
         sql`SELECT clock_timestamp() AS at, max(number) AS migration FROM krona.migration`,

@@ -3,7 +3,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { BlobStore } from '../blobs/contract.ts';
 import { copyBlobs } from '../blobs/copy.ts';
 import { openBlobFolder } from '../blobs/folder.ts';
-import { connectDatabase, type Database, type PooledDatabase } from '../postgres/database.ts';
+import { connectDatabase, patiently, type Database, type PooledDatabase } from '../postgres/database.ts';
 import { applyMigrations, lockMigrations, migrate, migrationFiles } from '../postgres/migrate.ts';
 import { privacyOperations } from '../postgres/privacy.ts';
 import { onlyRow } from '../postgres/rows.ts';
@@ -115,9 +115,10 @@ async function restoreRecords(database: PooledDatabase, folder: string, manifest
         'RESTORE_NOT_EMPTY',
         'The database has members already. Restore into an empty installation: another KRONA_DATA or DATABASE_URL.',
       );
-    await transaction.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
-    await applyMigrations(transaction, manifest.migration);
-    await loadRecords(transaction, folder, manifest, mark);
+    const patient = patiently(transaction);
+    await patient.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
+    await applyMigrations(patient, manifest.migration);
+    await loadRecords(patient, folder, manifest, mark);
   });
 }
 

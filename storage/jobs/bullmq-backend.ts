@@ -73,6 +73,12 @@ export async function queueBackend(url: string, onError: (error: Error) => void)
   return redisBackend(url);
 }
 
+/**
+ * A question without an answer for so long has lost its connection, ms: longer than a worker waits for the next job. The
+ * network can drop one without a word, and the system would wait a quarter of an hour for it.
+ */
+const PATIENCE = 20_000;
+
 /** Connections of one process for all its queues and workers. Workers share one more, which waits for notifications. */
 const POSTGRES_CONNECTIONS = 1;
 
@@ -112,6 +118,9 @@ async function postgresBackend(
       schema: 'public',
       migrate: true,
       max: POSTGRES_CONNECTIONS,
+      query_timeout: PATIENCE,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     });
     connection.on('error', tell);
     // One that could not connect stays so.
@@ -136,8 +145,8 @@ async function postgresBackend(
 
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
-  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1 };
-  return backendOf(asking, { url }, createRedisBackend, redisError, true, async () => {});
+  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: PATIENCE / 2 };
+  return backendOf(asking, { url, socketTimeout: PATIENCE }, createRedisBackend, redisError, true, async () => {});
 }
 
 function backendOf(
@@ -214,9 +223,17 @@ class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, 
   }
 }
 
+/** Options for a look at a server: a server that takes connections and says nothing is away, too. */
+export const ASKED_ONCE = {
+  lazyConnect: true,
+  connectTimeout: 10_000,
+  commandTimeout: 10_000,
+  retryStrategy: () => null,
+} as const;
+
 /** Checks that Redis answers: BullMQ itself would try to connect for ever, without an error. */
 async function askRedis(url: string): Promise<void> {
-  const redis = new Redis(url, { lazyConnect: true, connectTimeout: 10_000, retryStrategy: () => null });
+  const redis = new Redis(url, ASKED_ONCE);
   // Without a listener the client prints the error that `connect` throws as well.
   redis.on('error', () => {});
   try {
@@ -231,7 +248,7 @@ async function askRedis(url: string): Promise<void> {
 
 /** What ioredis says of a server that it has lost. */
 const REDIS_LOST =
-  /ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|Connection is closed|isn't writeable|max retries|^(LOADING|MASTERDOWN|CLUSTERDOWN)/;
+  /ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|Connection is closed|isn't writeable|max retries|[Tt]imed? ?out|^(LOADING|MASTERDOWN|CLUSTERDOWN)/;
 
 const redisError = (error: unknown): unknown =>
   error instanceof Error && REDIS_LOST.test(`${error.message} ${String('code' in error ? error.code : '')}`)

@@ -9,6 +9,16 @@ import { retry } from '../../core/retrying.ts';
 import type { Records } from '../records.ts';
 import { sql, type Sql } from './sql.ts';
 
+/**
+ * A statement without an answer for so long has lost its connection, ms. The network can drop one without a word, such as a
+ * firewall that starts again: the system would wait a quarter of an hour for it.
+ */
+const PATIENCE = 60_000;
+/** The same of one that works on all of a database, ms. */
+const LONG_PATIENCE = 60 * 60_000;
+/** The system looks after idle connections, from so long after the last byte, ms. */
+const KEEP_ALIVE = 10_000;
+
 /** What operations work on: the pool, or one transaction. */
 export interface Database {
   /** Returns the rows, with the column names of the query. */
@@ -45,6 +55,9 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     connectionString: url,
     max: CONNECTIONS,
     connectionTimeoutMillis: 30_000,
+    query_timeout: PATIENCE,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
     types,
   });
   // The pool replaces a broken idle connection; without a listener the error would end the process.
@@ -67,10 +80,12 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
           return result;
         } catch (error) {
           // A connection that cannot roll back is discarded.
-          const broken = await client.query('ROLLBACK').then(
-            () => false,
-            () => true,
-          );
+          const broken =
+            isCode(error, 'DATABASE_UNAVAILABLE') ||
+            (await client.query('ROLLBACK').then(
+              () => false,
+              () => true,
+            ));
           client.off('error', lost);
           client.release(broken);
           throw databaseError(error);
@@ -84,6 +99,11 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
   };
 }
 
+/** The same database for statements that can take long, such as those of a migration. */
+export const patiently = (database: Database): Database => ({
+  query: (statement) => database.query({ ...statement, patience: LONG_PATIENCE }),
+});
+
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
@@ -92,9 +112,14 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function run<Row>(on: pg.Pool | pg.PoolClient, statement: Sql): Promise<Row[]> {
+async function run<Row>(
+  on: pg.Pool | pg.PoolClient,
+  { text, values, patience }: Sql,
+): Promise<Row[]> {
+  // The last is not in pg's types.
+  const query = { text, values: [...values], query_timeout: patience };
   try {
-    const result = await on.query(statement.text, [...statement.values]);
+    const result = await on.query(query);
     return result.rows as Row[];
   } catch (error) {
     throw databaseError(error);
@@ -201,7 +226,9 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
 export function databaseError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   // `pg` gives no code for a lost connection or a connection timeout.
-  const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+  const isLost = /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/.test(
+    error.message,
+  );
   const code = isLost ? 'ECONNRESET' : 'code' in error ? String(error.code) : '';
   const known = ERRORS.find(({ codes }) => codes.test(code));
   return known === undefined ? error : known.toError(error);

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
-import type { Database, PooledDatabase } from './database.ts';
+import { patiently, type Database, type PooledDatabase } from './database.ts';
 import { onlyRow } from './rows.ts';
 import { raw, sql } from './sql.ts';
 
@@ -27,13 +27,13 @@ export async function migrate(database: PooledDatabase): Promise<void> {
   // Read committed: a process that waited for the lock must see what the other has done.
   await database.transaction('READ COMMITTED', async (transaction) => {
     await lockMigrations(transaction);
-    await applyMigrations(transaction);
+    await applyMigrations(patiently(transaction));
   });
 }
 
 /** Waits until no other transaction migrates. Held until the end of this one, so it also works where all clients share one session. */
 export async function lockMigrations(transaction: Database): Promise<void> {
-  await transaction.query(sql`SELECT pg_advisory_xact_lock(${LOCK})`);
+  await patiently(transaction).query(sql`SELECT pg_advisory_xact_lock(${LOCK})`);
 }
 
 /**
