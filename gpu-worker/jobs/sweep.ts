@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Progress, Run, Subject, Sweep, SweptCell } from '../../core/records.ts';
 import { cellName } from '../../core/sweep-plan.ts';
@@ -66,15 +67,41 @@ class Sweeping {
 
   async carryOut(): Promise<void> {
     const { signal } = this.#conduct;
-    const results = await this.#trainAll(await this.#ask());
+    const { results, finalists } = await this.#findFinalists();
     const { cells } = await this.#now();
     this.#report('drawing the sheet');
     await drawSheet(this.#context, this.#run, this.#subject, cells, results, signal);
-    const finalists: Adapter[] = [];
-    for (const result of results) finalists.push(await this.#keep(result));
-    await this.#change((sweep) => ({ ...sweep, finalists: finalists.map(({ id }) => id) }));
     const [best] = finalists;
     if (best !== undefined) await crownFirst(this.#context, this.#subject, best);
+  }
+
+  /** Trains, and stores the finalists; others, if a member drops one before they are noted. */
+  async #findFinalists(): Promise<{ results: readonly SweepResult[]; finalists: readonly Adapter[] }> {
+    for (;;) {
+      const results = await this.#trainAll(await this.#ask());
+      const finalists: Adapter[] = [];
+      for (const result of results) finalists.push(await this.#keep(result));
+      if (await this.#note(results, finalists)) return { results, finalists };
+      this.#conduct.signal.throwIfAborted();
+    }
+  }
+
+  /** Notes the finalists, of which no cell can be dropped from then on. @returns false when one was dropped just before */
+  async #note(results: readonly SweepResult[], finalists: readonly Adapter[]): Promise<boolean> {
+    const { records } = this.#context;
+    return records.transaction(async (within) => {
+      const sweep = (await within.run(this.#run.id))?.sweep;
+      // A run that was deleted has no finalists.
+      if (!sweep) return true;
+      const dropped = droppedOf(sweep).map(cellName);
+      const lost = finalists.filter((_, n) => dropped.includes(cellName(at(results, n))));
+      for (const { id } of lost) await within.deleteAdapter(id);
+      if (lost.length > 0) return false;
+      await within.updateRun(this.#run.id, {
+        sweep: { ...sweep, finalists: finalists.map(({ id }) => id) },
+      });
+      return true;
+    });
   }
 
   async #ask(): Promise<Omit<SweepAsk, 'dropped'>> {
