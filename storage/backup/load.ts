@@ -56,9 +56,7 @@ export async function loadRecords(
     await transaction.query(raw(`ALTER TABLE ${key} DEFERRABLE INITIALLY DEFERRED`));
   for (const table of tables) await loadTable(transaction, folder, table);
   for (const [name, last] of Object.entries(sequences))
-    await told(name, () =>
-      transaction.query(sql`SELECT setval(${`krona.${name}`}::regclass, ${last})`),
-    );
+    await told(name, () => transaction.query(sql`SELECT setval(${`krona.${name}`}::regclass, ${last})`));
   await told('records', () => transaction.query(raw('SET CONSTRAINTS ALL IMMEDIATE')));
   for (const key of constraints) await transaction.query(raw(`ALTER TABLE ${key} NOT DEFERRABLE`));
   await transaction.query(raw(`COMMENT ON SCHEMA krona IS '${mark}'`));
@@ -79,7 +77,8 @@ async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const isOther = error instanceof KronaError && (error.retryable || /^(BACKUP|DATABASE)_/.test(error.code));
+    const isOther =
+      error instanceof KronaError && (error.retryable || /^(BACKUP|DATABASE)_/.test(error.code));
     throw isOther ? error : damaged(name, asError(error));
   }
 }
@@ -93,11 +92,7 @@ async function foreignKeys(database: Database): Promise<string[]> {
 }
 
 /** @throws KronaError BACKUP_DAMAGED, also when there are more or fewer rows than were saved */
-async function loadTable(
-  database: Database,
-  folder: string,
-  { name, rows }: DumpedTable,
-): Promise<void> {
+async function loadTable(database: Database, folder: string, { name, rows }: DumpedTable): Promise<void> {
   const columns = await ownColumns(database, name);
   const into = raw(`INSERT INTO krona.${name} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns}`);
   const record = raw(`NULL::krona.${name}`);

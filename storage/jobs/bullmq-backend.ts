@@ -146,7 +146,14 @@ async function postgresBackend(
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
   const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: PATIENCE / 2 };
-  return backendOf(asking, { url, socketTimeout: PATIENCE }, createRedisBackend, redisError, true, async () => {});
+  return backendOf(
+    asking,
+    { url, socketTimeout: PATIENCE },
+    createRedisBackend,
+    redisError,
+    true,
+    async () => {},
+  );
 }
 
 function backendOf(

@@ -112,10 +112,7 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function run<Row>(
-  on: pg.Pool | pg.PoolClient,
-  { text, values, patience }: Sql,
-): Promise<Row[]> {
+async function run<Row>(on: pg.Pool | pg.PoolClient, { text, values, patience }: Sql): Promise<Row[]> {
   // The last is not in pg's types.
   const query = { text, values: [...values], query_timeout: patience };
   try {

@@ -30,7 +30,10 @@ describe.each([
       throw new KronaError('DATABASE_UNAVAILABLE', 'away', { retryable: true });
     });
     await jobs.enqueue('imagine', id, { setId: id });
-    await until(async () => attempts.length === 1 && (await jobs.state('imagine', id)) === 'waiting', 'a pause');
+    await until(
+      async () => attempts.length === 1 && (await jobs.state('imagine', id)) === 'waiting',
+      'a pause',
+    );
     vi.restoreAllMocks();
     await jobs.hasten();
     // It pauses by the true clock for less than that.
