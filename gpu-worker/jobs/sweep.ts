@@ -2,10 +2,7 @@
  * @file The job `sweep`: trains the grid of a run's record while nothing else is trained, draws its sheet, and stores the
  * finalists' adapters. The bot then lets members choose between them. Attempts hand over through the run's folder.
  */
-import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Progress, Run, Subject, Sweep, SweptCell } from '../../core/records.ts';
 import { cellName } from '../../core/sweep-plan.ts';
@@ -18,6 +15,7 @@ import { crownFirst } from './crown.ts';
 import { InOrder } from './in-order.ts';
 import { Paced } from './paced.ts';
 import { contextOn } from './pulled-models.ts';
+import { droppedOf, keepFinalist, noteFinalists } from './sweep-finalists.ts';
 import { drawSheet, sweepFolder } from './sweep-sheet.ts';
 import { tidyRun } from './sweep-runs.ts';
 import { trainAsk } from './train-ask.ts';
@@ -80,28 +78,10 @@ class Sweeping {
     for (;;) {
       const results = await this.#trainAll(await this.#ask());
       const finalists: Adapter[] = [];
-      for (const result of results) finalists.push(await this.#keep(result));
-      if (await this.#note(results, finalists)) return { results, finalists };
+      for (const result of results) finalists.push(await keepFinalist(this.#context, this.#run, result));
+      if (await noteFinalists(this.#context, this.#run, finalists)) return { results, finalists };
       this.#conduct.signal.throwIfAborted();
     }
-  }
-
-  /** Notes the finalists, of which no cell can be dropped from then on. @returns false when one was dropped just before */
-  async #note(results: readonly SweepResult[], finalists: readonly Adapter[]): Promise<boolean> {
-    const { records } = this.#context;
-    return records.transaction(async (within) => {
-      const sweep = (await within.run(this.#run.id))?.sweep;
-      // A run that was deleted has no finalists.
-      if (!sweep) return true;
-      const dropped = droppedOf(sweep).map(cellName);
-      const lost = finalists.filter((_, n) => dropped.includes(cellName(at(results, n))));
-      for (const { id } of lost) await within.deleteAdapter(id);
-      if (lost.length > 0) return false;
-      await within.updateRun(this.#run.id, {
-        sweep: { ...sweep, finalists: finalists.map(({ id }) => id) },
-      });
-      return true;
-    });
   }
 
   async #ask(): Promise<Omit<SweepAsk, 'dropped'>> {
@@ -199,23 +179,4 @@ class Sweeping {
       cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step ? { ...cell, score } : cell;
     return this.#change((sweep) => ({ ...sweep, cells: sweep.cells.map(scored) }));
   }
-
-  /** Stores a finalist's file and record, unless they are stored. */
-  async #keep({ a1, a2, lr, score, adapter: path }: SweepResult): Promise<Adapter> {
-    const { records, blobs } = this.#context;
-    const { id: runId, subjectId, channelId } = this.#run;
-    const settings = { ...this.#run.settings, a1, a2, lr };
-    const { hash: blobHash, size } = await blobs.put(createReadStream(path));
-    const adapter = { id: randomUUID(), runId, subjectId, channelId, final: true, blobHash, size, settings };
-    await records.addAdapter({ ...adapter, step: score.step });
-    const all = await records.adapters(channelId);
-    const added = all.find(
-      (each) => each.runId === runId && cellName(each.settings) === cellName({ a1, a2, lr }),
-    );
-    if (added === undefined)
-      throw new Error(`the adapter of ${cellName({ a1, a2, lr })} was deleted at once`);
-    return added;
-  }
 }
-
-const droppedOf = ({ cells }: Sweep): SweptCell[] => cells.filter(({ dropped }) => dropped);

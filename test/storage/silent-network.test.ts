@@ -17,7 +17,7 @@ const silent = () => {};
 const tell = (answer: Promise<unknown>): Promise<string> =>
   answer.then(
     () => 'ok',
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string }) => error.code ?? 'an error without a code',
   );
 
 /** The outcome of a question, with time passing as fast as it can. */
