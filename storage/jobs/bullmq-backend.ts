@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, KronaError } from '../../core/errors.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { CONNECTING, KEEP_ALIVE, QUEUE } from '../patience.ts';
 import { databaseError, retrying } from '../postgres/database.ts';
 
 /** What BullMQ stores for one of our jobs. */
@@ -73,12 +74,6 @@ export async function queueBackend(url: string, onError: (error: Error) => void)
   return redisBackend(url);
 }
 
-/**
- * A question without an answer for so long has lost its connection, ms: longer than a worker waits for the next job. The
- * network can drop one without a word, and the system would wait a quarter of an hour for it.
- */
-const PATIENCE = 20_000;
-
 /** Connections of one process for all its queues and workers. Workers share one more, which waits for notifications. */
 const POSTGRES_CONNECTIONS = 1;
 
@@ -118,9 +113,10 @@ async function postgresBackend(
       schema: 'public',
       migrate: true,
       max: POSTGRES_CONNECTIONS,
-      query_timeout: PATIENCE,
+      connectionTimeoutMillis: CONNECTING,
+      query_timeout: QUEUE,
       keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
+      keepAliveInitialDelayMillis: KEEP_ALIVE,
     });
     connection.on('error', tell);
     // One that could not connect stays so.
@@ -145,10 +141,10 @@ async function postgresBackend(
 
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
-  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: PATIENCE / 2 };
+  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: QUEUE / 2 };
   return backendOf(
     asking,
-    { url, socketTimeout: PATIENCE },
+    { url, socketTimeout: QUEUE },
     createRedisBackend,
     redisError,
     true,
@@ -233,8 +229,8 @@ class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, 
 /** Options for a look at a server: a server that takes connections and says nothing is away, too. */
 export const ASKED_ONCE = {
   lazyConnect: true,
-  connectTimeout: 10_000,
-  commandTimeout: 10_000,
+  connectTimeout: CONNECTING,
+  commandTimeout: CONNECTING,
   retryStrategy: () => null,
 } as const;
 

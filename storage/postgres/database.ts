@@ -6,18 +6,9 @@ import pg from 'pg';
 import { pauseAfter } from '../../core/backoff.ts';
 import { asError, KronaError } from '../../core/errors.ts';
 import { retry } from '../../core/retrying.ts';
+import { KEEP_ALIVE, LONG_STATEMENT, STATEMENT } from '../patience.ts';
 import type { Records } from '../records.ts';
 import { sql, type Sql } from './sql.ts';
-
-/**
- * A statement without an answer for so long has lost its connection, ms. The network can drop one without a word, such as a
- * firewall that starts again: the system would wait a quarter of an hour for it.
- */
-const PATIENCE = 60_000;
-/** The same of one that works on all of a database, ms. */
-const LONG_PATIENCE = 60 * 60_000;
-/** The system looks after idle connections, from so long after the last byte, ms. */
-const KEEP_ALIVE = 10_000;
 
 /** What operations work on: the pool, or one transaction. */
 export interface Database {
@@ -55,7 +46,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     connectionString: url,
     max: CONNECTIONS,
     connectionTimeoutMillis: 30_000,
-    query_timeout: PATIENCE,
+    query_timeout: STATEMENT,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     types,
@@ -101,7 +92,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
 
 /** The same database for statements that can take long, such as those of a migration. */
 export const patiently = (database: Database): Database => ({
-  query: (statement) => database.query({ ...statement, patience: LONG_PATIENCE }),
+  query: (statement) => database.query({ ...statement, patience: LONG_STATEMENT }),
 });
 
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {

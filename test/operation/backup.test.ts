@@ -1,6 +1,6 @@
 /** A backup brings everything back: the same records, byte for byte, and the same files, also after an interruption. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -152,8 +152,12 @@ describe('krona backup and restore', () => {
   });
 
   it('writes into no folder that has anything else in it, and into none that another backup is written into', async () => {
-    const other = await openHouse();
-    const { dataFolder } = other.config;
+    // Of another installation.
+    const dataFolder = join(folder, 'other');
+    await mkdir(join(dataFolder, 'database'), { recursive: true });
+    await writeFile(join(dataFolder, 'database/PG_VERSION'), '18');
+    await writeFile(join(dataFolder, 'secret'), 'hush-hush-hush-hush');
+    await writeFile(join(dataFolder, 'moderator-key'), 'hush-hush-hush-hush');
     const link = join(folder, 'link');
     await symlink(dataFolder, link);
     const before = await readdir(dataFolder, { recursive: true });
@@ -166,27 +170,12 @@ describe('krona backup and restore', () => {
     for (const path of [link, join(link, 'new/folder')])
       expect(await run('backup', path)).toMatchObject(itself);
     expect(await readdir(dataFolder, { recursive: true })).toEqual(before);
-    await other.close();
 
     vi.stubEnv('KRONA_DATA', house.config.dataFolder);
     const release = await takeBackupFolder(saved, house.config);
     expect(await run('backup', saved)).toMatchObject({ code: 1, error: { code: 'BACKUP_FOLDER_IN_USE' } });
     await release();
     expect(await run('backup', saved)).toMatchObject({ code: 0 });
-  });
-
-  it('names files that a backup has lost, and goes on when it has them again; files of others are none of it', async () => {
-    const lossy = join(folder, 'lossy');
-    await cp(saved, lossy, { recursive: true });
-    const { hash } = await house.storage.blobs.put(photo);
-    const path = join(blobFolder(lossy), hash.slice(0, 2), hash.slice(2, 4), hash);
-    await rename(path, join(folder, 'aside'));
-    await writeFile(join(path, '../.nfs0001'), 'of the system');
-    vi.stubEnv('KRONA_DATA', join(folder, 'lossy-target'));
-    expect(await run('restore', lossy)).toMatchObject({ code: 1, copied: 1, damaged: [], missing: [hash] });
-    await rename(join(folder, 'aside'), path);
-    expect(await run('restore', lossy)).toMatchObject({ code: 0, copied: 1, missing: [] });
-    expect(await run('restore', lossy)).toMatchObject({ code: 1, error: { code: 'RESTORE_NOT_EMPTY' } });
   });
 
   it('`krona upgrade --check` finds nothing to change, and names migrations that wait', async () => {
@@ -229,6 +218,25 @@ describe('a PostgreSQL server', () => {
     expect(line.revision).toBeGreaterThan(last!.revision);
     await records.deleteChannel(channel.id);
     await records.close();
+  });
+
+  it('names files that a backup has lost, and goes on when it has them again; files of others are none of it', async () => {
+    const lossy = join(folder, 'lossy');
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    await run('backup', lossy);
+    const database = connectDatabase(server.url, () => {});
+    await database.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
+    await database.close();
+    const { hash } = await house.storage.blobs.put(photo);
+    const path = join(blobFolder(lossy), hash.slice(0, 2), hash.slice(2, 4), hash);
+    await rename(path, join(folder, 'aside'));
+    await writeFile(join(path, '../.nfs0001'), 'of the system');
+    vi.stubEnv('KRONA_DATA', join(folder, 'lossy-target'));
+    vi.stubEnv('DATABASE_URL', server.url);
+    expect(await run('restore', lossy)).toMatchObject({ code: 1, copied: 1, damaged: [], missing: [hash] });
+    await rename(join(folder, 'aside'), path);
+    expect(await run('restore', lossy)).toMatchObject({ code: 0, copied: 1, missing: [] });
+    expect(await run('restore', lossy)).toMatchObject({ code: 1, error: { code: 'RESTORE_NOT_EMPTY' } });
   });
 
   it('takes nothing of a backup that somebody has forged', async () => {

@@ -1,8 +1,7 @@
 /** What monitoring sees of a bot: alive, ready or not, and figures; and that the dashboard asks for figures that exist. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { registry } from '../../core/metrics.ts';
 import { serveStatus } from '../../operation/status-server.ts';
@@ -124,39 +123,6 @@ it('names the part that does not work, without its message', async () => {
   expect(await (await fetch(`${status.address}/metrics`)).text()).toContain(
     'krona_ready{check="database"} 0',
   );
-  await status.close();
-});
-
-it('answers any path, and asks a part that does not answer only once, however many ask', async () => {
-  let [asked, collected] = [0, 0];
-  const silent = new Promise<void>(() => {});
-  const status = await serveStatus(
-    { host: '127.0.0.1', port: 0 },
-    {
-      checks: { database: () => (asked++, silent) },
-      collect: () => (collected++, silent),
-      log,
-    },
-  );
-  const { port } = new URL(status.address);
-  const raw = (path: string) =>
-    new Promise<number | undefined>((resolve, reject) => {
-      request({ host: '127.0.0.1', port, path }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
-        .on('error', reject)
-        .end();
-    });
-  for (const path of ['//', '//[', '/%', '/?%', '*']) expect([path, await raw(path)]).toEqual([path, 404]);
-  vi.useFakeTimers({ toFake: ['setTimeout'] });
-  const answers = Promise.all([raw('/readyz'), raw('/metrics'), raw('/readyz'), raw('/metrics')]);
-  const done = answers.then(() => true);
-  while (!(await Promise.race([done, new Promise<false>((resolve) => setImmediate(resolve, false))])))
-    await vi.advanceTimersByTimeAsync(100);
-  expect(await answers).toEqual([503, 200, 503, 200]);
-  expect([asked, collected]).toEqual([1, 1]);
-  vi.useRealTimers();
   await status.close();
 });
 
