@@ -23,12 +23,12 @@ import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
 import { Outages } from './outages.ts';
+import { Uploads } from './uploads.ts';
 import { VoteDesk } from './votes.ts';
 import { Identity } from './web/identity.ts';
 import { Pace } from './pace.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
-import { Uploads } from './web/uploads.ts';
 import { watchSockets } from './web/sockets.ts';
 import { WebGateway } from './web/web-gateway.ts';
 
@@ -66,13 +66,14 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const pace = webAccess.local ? null : new Pace();
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure, pace });
-  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, config, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const link = (hash: string, fileName: string): string =>
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
-  app.route('/api/v1', createRestApi({ context, link, address: () => address }));
+  // Before the page's requests, which are below the same path and must be small.
+  app.route('/api/v1', createRestApi({ context, link, uploads, address: () => address }));
+  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, config, sockets });
   const gateways = [web, ...(await platformGateways(config, { context, app, log, link }))];
   const outages = new Outages({ storage, log });
   const stopGateways: (() => Promise<void>)[] = [];
