@@ -12,7 +12,7 @@ const AGAIN: readonly string[] = ['failed', 'cancelled'];
 
 /**
  * @param actor - is told in the channel's log
- * @throws KronaError WORK_NOT_FAILED, WORK_ENDED, SUBJECT_BUSY
+ * @throws KronaError WORK_NOT_FAILED, WORK_ENDED, SUBJECT_BUSY, NO_PHOTOS
  */
 export async function requeueWork(
   actor: Pick<Actor, 'channel' | 'member'>,
@@ -44,7 +44,7 @@ export async function requeueWork(
   });
 }
 
-/** Work that can't begin again, though it ended early. @throws KronaError WORK_ENDED, SUBJECT_BUSY */
+/** Work that can't begin again, though it ended early. @throws KronaError WORK_ENDED, SUBJECT_BUSY, NO_PHOTOS */
 async function refuseHopeless(records: Records, work: JobWork): Promise<void> {
   if (work.kind === 'set') {
     if (work.set.duelId === null) return;
@@ -54,7 +54,14 @@ async function refuseHopeless(records: Records, work: JobWork): Promise<void> {
     );
   }
   const subject = await records.subject(work.run.subjectId);
-  if (subject) refuseWhileTraining(subject, (await records.openWork(subject.channelId)).runs);
+  if (subject === null) return;
+  refuseWhileTraining(subject, (await records.openWork(subject.channelId)).runs);
+  const kept = new Set((await records.photos(subject.id)).map(({ blobHash }) => blobHash));
+  if (work.run.photoHashes.some((hash) => !kept.has(hash)))
+    throw new KronaError(
+      'NO_PHOTOS',
+      `Photos of this training were deleted since, so it can't begin again. Ask for a new one with \`/krona train\`.`,
+    );
 }
 
 /** What a job is, for the log. */

@@ -76,6 +76,12 @@ it('queues nothing again that has nothing to come back to', async () => {
   const [a, b] = [await worker.adapter(open, 100, false), await worker.adapter(open, 200, true)];
   await worker.finish(open);
   expect(await again(failed.id)).toEqual([200, undefined]);
+  // Whoever deleted their photos has them in no training that begins afterwards.
+  await records.updateRun(failed.id, { state: 'cancelled', endedAt: new Date() });
+  const erased = await records.addRun(
+    newRun(subject, { state: 'failed', endedAt: new Date(), photoHashes: ['a'.repeat(64)] }),
+  );
+  expect(await again(erased.id)).toEqual([400, 'NO_PHOTOS']);
   const [first, second] = [await records.adapter(a), await records.adapter(b)];
   const duel = await records.transaction((within) =>
     openDuel(within, { channel, member }, { subject, first: first!, second: second! }),
