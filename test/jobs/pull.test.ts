@@ -11,8 +11,6 @@ import { tinyFolder } from '../helpers/sd-fixtures.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, type Workshop } from './workshop.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
 const NAME = 'tiny';
 

@@ -437,7 +437,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       ['Two', 'sealed'],
     ]);
 
-    const source = hash('d');
+    const source = randomUUID();
     const [first, second] = [one, { ...one, serverId: 'T2' }];
     await bot.addPlatformFile(first, 'F of one', source);
     expect(await worker.platformFile(first, source)).toBe('F of one');
