@@ -15,7 +15,7 @@ const modelFor = (model?: string): Sql =>
 
 /** A channel as it is with a model. A thread is as restricted as its channel, also when that changes. */
 const channelOn = (model: Sql): Sql => sql`
-  id, platform, external_id AS "externalId", name, ${model} AS model,
+  id, platform, external_id AS "externalId", server_id AS "serverId", name, ${model} AS model,
   CASE ${model} WHEN 'default' THEN settings ELSE coalesce(model_settings -> ${model}, '{}') END AS settings,
   coalesce(
     (SELECT parent.age_restricted FROM krona.channel AS parent WHERE parent.id = channel.parent_id),
@@ -43,7 +43,6 @@ async function withSettings(db: Database, rows: readonly Row[]): Promise<Channel
 interface KnownRow extends Row {
   readonly ownAge: boolean;
   readonly parentId: string | null;
-  readonly serverId: string | null;
 }
 
 const channel: Operation<'channel'> =
@@ -51,7 +50,7 @@ const channel: Operation<'channel'> =
   async (platform, externalId, name, facts = {}) => {
     const parent = facts.parent && (await parentOf(db, platform, facts.parent, facts));
     const [known] = await db.query<KnownRow>(sql`
-    SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId", server_id AS "serverId"
+    SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId"
     FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
     const reported = {
       ownAge: facts.ageRestricted ?? known?.ownAge ?? false,
@@ -60,12 +59,12 @@ const channel: Operation<'channel'> =
     };
     // A known channel is written only when something has changed.
     if (known !== undefined) {
-      const { ownAge, parentId, serverId, ...row } = known;
+      const { ownAge, parentId, ...row } = known;
       const isSame =
         row.name === name &&
         ownAge === reported.ownAge &&
         parentId === reported.parentId &&
-        serverId === reported.serverId;
+        row.serverId === reported.serverId;
       if (isSame) return onlyRow(await withSettings(db, [row]));
     }
     const { ownAge, parentId, serverId } = reported;
