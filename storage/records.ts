@@ -23,6 +23,7 @@ import type {
   OpenUsage,
   MemberData,
   Duel,
+  Installation,
   Ranking,
   Post,
   Pull,
@@ -61,12 +62,20 @@ export interface ChannelFacts {
   readonly serverId?: string | undefined;
 }
 
+/** Where a platform keeps a file apart from its messages. */
+export interface FilePlace {
+  readonly platform: Platform;
+  /** The workspace whose token can delete it; '': that of the configuration's token. */
+  readonly serverId: string;
+}
+
 /** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
 export interface Records {
   // Channels and members
   /** @param facts - as the platform reports them; each by default as it last reported it */
   channel(platform: Platform, externalId: string, name: string, facts?: ChannelFacts): Promise<Channel>;
-  channelById(id: string): Promise<Channel | null>;
+  /** @param model - with whose settings; default: the channel's */
+  channelById(id: string, model?: string): Promise<Channel | null>;
   /** A channel by the platform's own id; null when it is unknown. */
   channelByExternalId(platform: Platform, externalId: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
@@ -74,7 +83,8 @@ export interface Records {
   /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
   deleteChannel(id: string): Promise<void>;
   /** For the channel's model: each model has its own. */
-  saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
+  /** @param model - whose settings they are; default: the channel's */
+  saveSettings(channelId: string, settings: ChannelSettings, model?: string): Promise<void>;
   /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
@@ -277,17 +287,25 @@ export interface Records {
    *
    * @param source - the hash of the blob that it shows, or the id of the run whose loss curve it shows
    */
-  addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
+  addPlatformFile(at: FilePlace, id: string, source: string): Promise<void>;
   /** The newest wanted file of a source. */
-  platformFile(platform: Platform, source: string): Promise<string | null>;
+  platformFile(at: FilePlace, source: string): Promise<string | null>;
   /** Files to delete at the platform: nothing that they show exists any more. */
-  unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
+  unwantedPlatformFiles(at: FilePlace, limit: number): Promise<string[]>;
   /**
    * Marks files as unwanted that a crashed process left: those that show no existing picture, adapter or loss curve.
    * Photos are among them, because they are shown to one member only, and briefly.
    */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
+
+  /** Adds the installation in a workspace, or replaces it. */
+  saveInstallation(installation: Omit<Installation, 'installedAt'>): Promise<void>;
+  /** The oldest first. */
+  installations(platform: Platform): Promise<Installation[]>;
+  /** Forgets an installation and its files at the platform. */
+  removeInstallation(platform: Platform, serverId: string): Promise<void>;
+
   /**
    * Adds a line once: if this member has a line with this id in this channel, returns it unchanged, with `added` false.
    *
@@ -339,7 +357,10 @@ export interface Records {
   removeApiToken(id: string): Promise<void>;
   /** Adds deliveries for work that has ended since, and of which webhooks are to be told. */
   noteEndedWork(): Promise<void>;
-  dueDeliveries(limit: number): Promise<WebhookDelivery[]>;
+  /** What webhooks are to be told now. @param limit - of each token @param except - tokens that are left out; default none */
+  dueDeliveries(limit: number, except?: readonly string[]): Promise<WebhookDelivery[]>;
+  /** Forgets that webhooks were told of the end of some work, which begins again. */
+  forgetDeliveries(workId: string): Promise<void>;
   /** Counts a try. @param seconds - until the next; null: none follows */
   markDelivery(id: string, seconds: number | null): Promise<void>;
 
