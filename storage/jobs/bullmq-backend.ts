@@ -141,7 +141,15 @@ async function postgresBackend(
 
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
-  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: QUEUE / 2 };
+  const patience = QUEUE / 2;
+  const asking = {
+    url,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    // A lost connection is replaced, and who asked on it is told: each does only one of both.
+    socketTimeout: patience,
+    commandTimeout: patience,
+  };
   return backendOf(
     asking,
     { url, socketTimeout: QUEUE },
