@@ -56,6 +56,8 @@ export interface Card {
   /** Curves, such as the loss over steps, each with two points or more; drawn below one another. */
   readonly charts?: readonly CardChart[];
   readonly pictures?: readonly CardPicture[];
+  /** What the next picture looks like so far: coarse, and replaced or gone soon. It stands after the pictures. */
+  readonly preview?: { readonly alt: string; /** WebP, base64. */ readonly image: string };
   /** The set in which reactions to these pictures are votes. */
   readonly votesOn?: string;
   readonly files?: readonly CardFile[];

@@ -305,6 +305,14 @@ export interface HeldPicture {
   readonly unsafe: number;
 }
 
+/** What a picture that is being drawn looks like so far. It is no picture: nothing counts it, and it goes with the set's end. */
+export interface SetPreview {
+  /** From 0, among all pictures that the set requested. */
+  readonly place: number;
+  /** WebP. */
+  readonly image: Uint8Array;
+}
+
 /** A fact: a member added a reaction to a picture or removed it. Facts never change. */
 export interface VoteFact {
   readonly id: string;

@@ -14,6 +14,7 @@ import type {
   PictureSet,
   Picture,
   HeldPicture,
+  SetPreview,
   VoteFact,
   StandingVote,
   ChampionChange,
@@ -221,6 +222,13 @@ export interface Records {
   holdPicture(held: HeldPicture): Promise<void>;
   /** In order of place. */
   heldPictures(setId: string): Promise<HeldPicture[]>;
+  /**
+   * Replaces what a running set looks like so far; does nothing for any other set. It is gone when the set ends or is deleted.
+   *
+   * @param preview - null: nothing is shown
+   */
+  savePreview(setId: string, preview: SetPreview | null): Promise<void>;
+  preview(setId: string): Promise<SetPreview | null>;
   /** Deletes a set; its posts stay until their messages are deleted. @param how - as in `deleteSubject` */
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction stands already, or is removed already). True when added. */

@@ -153,25 +153,36 @@ async function chartParts({ charts = [] }: Card, files: UploadFile[], take: Take
   return [gallery([{ name, description }]), ...take(`-# ${escaped(chartWords(charts))}`)];
 }
 
+/** What the next picture looks like so far, as a file. */
+function previewFile({ preview }: Card): (UploadFile & GalleryItem)[] {
+  if (preview === undefined) return [];
+  const bytes = Buffer.from(preview.image, 'base64');
+  const name = `preview-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.webp`;
+  return [{ name, description: preview.alt.slice(0, 1024), load: async () => bytes }];
+}
+
 async function picturesParts(
-  { pictures = [] }: Card,
+  card: Card,
   { blobs, limit }: RenderParts,
   room: number,
   files: UploadFile[],
   take: Take,
 ) {
-  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES - files.length), blobs, limit, room);
-  if (shown.length === 0) return [];
-  files.push(...shown.map(({ file }) => file));
+  const previews = previewFile(card);
+  const most = MAX_PICTURES - files.length - previews.length;
+  const shown = await pictureFiles((card.pictures ?? []).slice(0, most), blobs, limit, room);
+  if (shown.length + previews.length === 0) return [];
+  files.push(...shown.map(({ file }) => file), ...previews);
   const captions = shown.flatMap(({ picture: { caption } }) => (caption ? [escaped(caption)] : []));
   return [
-    gallery(
-      shown.map(({ picture, file }) => ({
+    gallery([
+      ...shown.map(({ picture, file }) => ({
         name: file.name,
         description: picture.alt.slice(0, 1024),
         spoiler: picture.sensitive === true,
       })),
-    ),
+      ...previews,
+    ]),
     ...take(captions.length === 0 ? '' : `-# ${captions.join('   |   ')}`),
   ];
 }

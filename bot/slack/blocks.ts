@@ -31,6 +31,8 @@ export interface CardFiles {
   /** Slack's file id of a picture by the blob's hash. A picture without one is named instead of shown. */
   readonly pictures: ReadonlyMap<string, string>;
   readonly chart: string | null;
+  /** Of the preview of the next picture; null: Slack has none. */
+  readonly preview: string | null;
   /** The signed link to a file of the card. */
   link(hash: string, fileName: string): string;
 }
@@ -106,6 +108,12 @@ function pictureBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
   });
 }
 
+function previewBlocks({ preview }: Card, files: CardFiles): types.KnownBlock[] {
+  return preview === undefined || files.preview === null
+    ? []
+    : [image(files.preview, preview.alt, preview.alt)];
+}
+
 function headBlocks(card: Card): types.KnownBlock[] {
   const title = unmarked(card.title);
   const whole = MARKS[card.tone] + title;
@@ -143,7 +151,7 @@ function footBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
 export function cardBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
   const head = headBlocks(card);
   const foot = footBlocks(card, files);
-  const middle = [...bodyBlocks(card, files), ...pictureBlocks(card, files)];
+  const middle = [...bodyBlocks(card, files), ...pictureBlocks(card, files), ...previewBlocks(card, files)];
   const room = MAX_BLOCKS - head.length - foot.length;
   if (middle.length <= room) return [...head, ...middle, ...foot];
   const left = middle.length - room + 1;

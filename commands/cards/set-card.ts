@@ -1,6 +1,14 @@
 /** @file The message about a set, from queued to pictures with votes. */
 import { hasEnded } from '../../core/work-state.ts';
-import type { Adapter, Duel, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
+import type {
+  Adapter,
+  Duel,
+  HeldPicture,
+  Picture,
+  PictureSet,
+  SetPreview,
+  VoteFact,
+} from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
 import type { Card, CardButton } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
@@ -16,6 +24,8 @@ export interface SetCardSource {
   readonly duel: Duel | null;
   readonly pictures: readonly Picture[];
   readonly held: readonly HeldPicture[];
+  /** null unless it is being drawn. */
+  readonly preview: SetPreview | null;
   /** Votes on this set, oldest first. */
   readonly facts: readonly VoteFact[];
   /** The member who requested it. */
@@ -115,6 +125,16 @@ function adapterField(source: SetCardSource): { name: string; value: string }[] 
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
+/** What the next picture looks like so far; none of one that is done. */
+function previewOf({ set, pictures, held, preview }: SetCardSource): Card['preview'] {
+  if (preview === null || set.state !== 'running' || preview.place < pictures.length + held.length)
+    return undefined;
+  return {
+    alt: `Picture ${pictures.length + 1} so far`,
+    image: Buffer.from(preview.image).toString('base64'),
+  };
+}
+
 /** Returns the title over a finished run's pictures. */
 export const finalsTitle = (subjectName: string): string => `Which ${plain(subjectName)} is the best?`;
 
@@ -122,6 +142,7 @@ export const finalsTitle = (subjectName: string): string => `Which ${plain(subje
 export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
+  const preview = previewOf(source);
   const [subject] = resolved.subjects;
   return {
     tone: WORK_TONES[set.state],
@@ -133,6 +154,7 @@ export function setCard(source: SetCardSource): Card {
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
+    ...(preview && { preview }),
     ...(pictures.length > 0 && {
       pictures: votedPictures(pictures, facts, plain(set.prompt)),
       votesOn: set.id,

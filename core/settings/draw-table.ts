@@ -119,6 +119,12 @@ export const DRAW_SETTINGS = {
     chat: { name: 'count' },
     cli: { name: 'count', value: 'n', max: 64, default: '1' },
   },
+  previews: {
+    type: 'flag',
+    description: 'Show each picture while it is drawn',
+    default: true,
+    chat: { name: 'previews' },
+  },
   imageStrength: {
     type: 'number',
     min: 0.01,

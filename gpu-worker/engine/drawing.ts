@@ -14,6 +14,7 @@ import type { ModelSpeeds } from './model-speeds.ts';
 import type { OpenModels } from './open-models.ts';
 import { KEPT_ADAPTERS, type DrawAsk, type EngineWork, type PictureAsk } from './protocol.ts';
 import { encodedAt, StartingPicture } from './starting-picture.ts';
+import { StepPreviews } from './step-previews.ts';
 import type { Place } from './turns.ts';
 
 export interface Studio {
@@ -29,7 +30,7 @@ export interface Studio {
 
 /** Draws; between two steps, work of a higher rank goes first. */
 export async function drawPictures(
-  { pictures, check, from, steeredBy, ...ask }: Omit<DrawAsk, 'background'>,
+  { pictures, check, previews = false, from, steeredBy, ...ask }: Omit<DrawAsk, 'background'>,
   studio: Studio,
 ): Promise<void> {
   const { models, model, place, signal, tell } = studio;
@@ -42,12 +43,17 @@ export async function drawPictures(
   const start = from && (await StartingPicture.of(from, ask, ready));
   const steer =
     steeredBy && (await steerBy(steeredBy, async (png) => (await encodedAt(png, ask, ready)).latents));
+  const looks = previews ? new StepPreviews(tell, check ? unsafeness : null) : null;
   for (let done = 0; done < pictures.length;) {
+    const place = done;
     const drawn = await drawAlike(alike(pictures.slice(done)), { ask, start, steer }, studio, {
       signal,
       turn: () => nextLoop(),
       onStep: (step, steps, count) =>
         tell({ step: done * steps + step * count, steps: pictures.length * steps }),
+      ...(looks && {
+        onEstimate: (latents, painter, count) => looks.show(latents, painter, { ...ask, place, count }),
+      }),
     });
     for (const made of drawn) {
       const picture = start ? await start.around(made) : made;
@@ -58,7 +64,7 @@ export async function drawPictures(
   }
 }
 
-type Asked = Omit<DrawAsk, 'background' | 'pictures' | 'check' | 'from' | 'steeredBy'>;
+type Asked = Omit<DrawAsk, 'background' | 'pictures' | 'check' | 'previews' | 'from' | 'steeredBy'>;
 
 interface Begun {
   readonly ask: Asked;
@@ -70,6 +76,7 @@ interface AlikeHooks {
   readonly signal: AbortSignal;
   readonly turn: () => Promise<void>;
   readonly onStep: (step: number, steps: number, count: number) => void;
+  readonly onEstimate?: (latents: Float32Array, painter: TextToImage, count: number) => Promise<void>;
 }
 
 /** The first of some pictures that differ in their seeds alone: as many as the device draws together. */
@@ -77,7 +84,7 @@ async function drawAlike(
   pictures: readonly PictureAsk[],
   { ask: { strength, refine = 0, speed = null, ...request }, start, steer }: Begun,
   { models, speeds, model, refiner, place, signal }: Studio,
-  { onStep, ...hooks }: AlikeHooks,
+  { onStep, onEstimate, ...hooks }: AlikeHooks,
 ): Promise<readonly DrawnPicture[]> {
   await place.turn(signal);
   const painter = await models.painter(model);
@@ -97,7 +104,11 @@ async function drawAlike(
   const count = await painter.picturesAtOnce(all);
   const asked = { ...all, count, ...(start && { start: start.repeated(count) }), ...(steer && { steer }) };
   const noise = noiseOfSeeds(pictures.slice(0, count).map(({ seed }) => seed));
-  const counted = { ...hooks, onStep: (step: number, steps: number) => onStep(step, steps, count) };
+  const counted = {
+    ...hooks,
+    onStep: (step: number, steps: number) => onStep(step, steps, count),
+    ...(onEstimate && { onEstimate: (latents: Float32Array) => onEstimate(latents, painter, count) }),
+  };
   if (refine === 0 || start) return painter.draw(asked, counted, noise);
   const second = await models.painter(refiner, [model]);
   return drawRefined(painter, second, asked, { from: 1 - refine }, counted, noise);

@@ -21,8 +21,10 @@ export interface DrawAsk extends Omit<
   readonly strength: number;
   /** Nobody waits for these pictures: those that somebody waits for go first. */
   readonly background: boolean;
-  /** Whether the safety check scores each picture. */
+  /** Whether the safety check scores each picture, and each preview. */
   readonly check: boolean;
+  /** Whether to show what pictures look like before they are done; false by default. */
+  readonly previews?: boolean;
   /** Share of the noise levels for the refiner, in [0, 1); 0 by default. Not with `from`. */
   readonly refine?: number;
   /** Name of an adapter for few steps that the worker has; its scheduler replaces the model's where `scheduler` is null. */
@@ -65,6 +67,12 @@ export interface PngPicture {
   readonly unsafe: number | null;
 }
 
+/** What a picture looks like before it is done. */
+export interface DrawnPreview extends Pick<PngPicture, 'place' | 'unsafe'> {
+  /** WebP. */
+  readonly image: Uint8Array;
+}
+
 /** The engine's requests, the events of each, and its answer. Each names a model by its path. */
 export interface EngineWork {
   device: { ask: null; event: never; answer: ChosenDevice };
@@ -89,8 +97,16 @@ export interface EngineWork {
   };
   draw: {
     ask: DrawAsk;
-    /** `step` counts the denoising steps of all pictures. The prompt's length comes first. */
-    event: { step: number; steps: number } | { picture: PngPicture } | { promptLength: PromptLength };
+    /**
+     * `step` counts the denoising steps of all pictures. The prompt's length comes first. Of pictures that are drawn together,
+     * the first has previews. A notice is a sentence for the log.
+     */
+    event:
+      | { step: number; steps: number }
+      | { picture: PngPicture }
+      | { preview: DrawnPreview }
+      | { promptLength: PromptLength }
+      | { notice: string };
     answer: null;
   };
 }

@@ -6,11 +6,18 @@ import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
 import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
+import type { Adapter, Picture, PictureSet, SetPreview, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { DrawAsk, FromPicture, PictureAsk, PngPicture, SteerPictures } from '../engine/protocol.ts';
+import type {
+  DrawAsk,
+  DrawnPreview,
+  FromPicture,
+  PictureAsk,
+  PngPicture,
+  SteerPictures,
+} from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
@@ -40,9 +47,14 @@ export interface DrawingOptions {
   readonly signal: AbortSignal;
   /** After each denoising step, counted over all pictures. */
   readonly onStep?: (step: number, steps: number) => void;
+  /**
+   * What a picture looks like so far; null: nothing is shown of it. Never called where the channel's rules hold pictures back,
+   * or the set's settings want no previews.
+   */
+  readonly onPreview?: (preview: SetPreview | null) => void;
 }
 
-type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder'>;
+type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder' | 'log'>;
 
 /** @throws KronaError as Engine.draw; BLOB_NOT_FOUND, DISK_FULL; the signal's reason when it aborts */
 export async function drawPictures(
@@ -51,7 +63,7 @@ export async function drawPictures(
   options: DrawingOptions,
 ): Promise<void> {
   const { records, engine } = context;
-  const { pictures, signal, onStep } = options;
+  const { pictures, signal, onStep, onPreview } = options;
   const shown = (await records.pictures(set.id)).length;
   // Pictures are stored in order, so the stored and the held ones are the first.
   const done = shown + (await records.heldPictures(set.id)).length;
@@ -65,11 +77,15 @@ export async function drawPictures(
       ...(await requestOf(context, set, options)),
       pictures: await askedPictures(context, missing),
       check: rule.safety !== 'off',
+      // Whether a picture is to be held back is known when it is done: until then, nothing of it can be shown.
+      previews: onPreview !== undefined && set.settings.previews && rule.safety !== 'block',
     },
     {
       signal: AbortSignal.any([signal, storing.signal]),
       onEvent: (event) => {
         if ('picture' in event) storing.add(() => store.keep(event.picture));
+        else if ('preview' in event) onPreview?.(store.previewOf(event.preview));
+        else if ('notice' in event) context.log.warn({ set: set.id }, event.notice);
         else if ('promptLength' in event)
           storing.add(() => records.updateSet(set.id, { promptLength: event.promptLength }));
         else {
@@ -88,7 +104,7 @@ async function requestOf(
   { records, blobs, model }: Context,
   { settings, negative, strength, start, steering }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
-): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
+): Promise<Omit<DrawAsk, 'pictures' | 'check' | 'previews'>> {
   const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
   return {
@@ -165,6 +181,8 @@ class Store {
   readonly #rule: PictureRules;
   readonly #done: number;
   #shown: number;
+  /** Places among the missing pictures. */
+  readonly #unsafePreviews = new Set<number>();
 
   /** @param before pictures shown, and shown or held, before the missing ones */
   constructor(
@@ -182,12 +200,21 @@ class Store {
     this.#shown = before.shown;
   }
 
+  /** A preview as it can be shown: none that the check finds unsafe, and none of that picture from then on. */
+  previewOf({ place, image, unsafe }: DrawnPreview): SetPreview | null {
+    if (this.#isUnsafe(unsafe)) this.#unsafePreviews.add(place);
+    return this.#unsafePreviews.has(place) ? null : { place: this.#done + place, image };
+  }
+
+  #isUnsafe(unsafe: number | null): boolean {
+    return unsafe !== null && unsafe > this.#rule.above;
+  }
+
   async keep({ place, width, height, png, unsafe }: PngPicture): Promise<void> {
     const { records, blobs } = this.#context;
-    const { safety, above } = this.#rule;
     const { seed, adapters, own } = at(this.#missing, place);
-    const sensitive = unsafe !== null && unsafe > above;
-    if (sensitive && safety === 'block') {
+    const sensitive = this.#isUnsafe(unsafe);
+    if (unsafe !== null && sensitive && this.#rule.safety === 'block') {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }

@@ -5,7 +5,15 @@ import { pictureSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt } from '../../core/prompt.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
-import type { Adapter, Duel, Picture, PictureSet, Subject } from '../../core/records.ts';
+import type {
+  Adapter,
+  Duel,
+  Picture,
+  PictureSet,
+  Progress,
+  SetPreview,
+  Subject,
+} from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
@@ -40,6 +48,8 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   let first: { readonly step: number; readonly at: number } | null = null;
   const began = performance.now();
   const drawn = { steps: 0, seconds: 0 };
+  let progress: Progress | null = null;
+  let preview: SetPreview | null = null;
   const show = (step: number, steps: number): void => {
     const at = performance.now();
     // The first step also prepares the model, so time is measured from there.
@@ -47,7 +57,8 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     drawn.steps = step - first.step;
     drawn.seconds = (at - first.at) / 1000;
     const secondsLeft = drawn.steps > 0 ? (drawn.seconds / drawn.steps) * (steps - step) : null;
-    report({ progress: { step, steps, secondsLeft, phase: 'drawing' } });
+    progress = { step, steps, secondsLeft, phase: 'drawing' };
+    report({ progress, preview });
   };
   await drawPictures(context, set, {
     prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
@@ -60,6 +71,10 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     background: false,
     signal,
     onStep: show,
+    onPreview: (shown) => {
+      preview = shown;
+      report({ progress, preview });
+    },
   }).catch((error: unknown) => {
     throw namingSubject(error, adapters, subjects);
   });

@@ -13,6 +13,7 @@ import { overviewOperations } from './overview.ts';
 import { outboxOperations } from './outbox.ts';
 import { platformFileOperations } from './platform-files.ts';
 import { postOperations } from './posts.ts';
+import { previewOperations } from './previews.ts';
 import { privacyOperations } from './privacy.ts';
 import { runOperations } from './runs.ts';
 import { setOperations } from './sets.ts';
@@ -32,6 +33,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...runOperations,
   ...adapterOperations,
   ...setOperations,
+  ...previewOperations,
   ...voteOperations,
   ...duelOperations,
   ...postOperations,

@@ -12,6 +12,7 @@ import { type Json, Workspace } from '../fakes/slack/workspace.ts';
 const files: CardFiles = {
   pictures: new Map(),
   chart: null,
+  preview: null,
   link: (hash, name) => `https://krona.example.org/blobs/${hash}/${name}?expires=1&signature=x`,
 };
 const blocksOf = (card: Partial<Card>): Json[] =>

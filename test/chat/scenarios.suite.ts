@@ -182,6 +182,33 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       });
     });
 
+    it('shows what the next picture looks like so far, and keeps nothing of it', async () => {
+      const { records } = chat.storage;
+      const files = await chat.files();
+      await ben.run('/krona imagine a slow snail count:2');
+      const set = await openSet('a slow snail');
+      const [first, second] = await drawings(2, 15);
+      await worker.look(set, 0, first!);
+      const seeing = (words: string, preview: string | null) =>
+        eventually(async () => {
+          const seen = await message(words);
+          expect([seen.preview, seen.pictures]).toEqual([preview, 0]);
+          return seen;
+        });
+      await seeing('a slow snail', 'Picture 1 so far');
+      await worker.draw(set, [first!, second!]);
+      expect((await drawnSet('a slow snail')).preview).toBeNull();
+      await eventually(async () => expect(await chat.files()).toBe(files + 2));
+
+      await mia.run('/krona imagine a slower snail count:2');
+      const dropped = await openSet('a slower snail');
+      await worker.look(dropped, 0, second!);
+      await mia.press(await seeing('a slower snail', 'Picture 1 so far'), 'Cancel');
+      await seeing('a slower snail', null);
+      for (const { id } of [set, dropped]) expect(await records.preview(id)).toBeNull();
+      await eventually(async () => expect(await chat.files()).toBe(files + 2));
+    });
+
     it('reads what members type into prompts, and draws each alternative', async () => {
       await mia.run('/krona style save name:ink prompt:"ink drawing"');
       await message('Style ink saved');

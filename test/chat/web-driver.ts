@@ -225,6 +225,7 @@ function read(id: string, card: Card): Seen {
     progress,
     charts = [],
     pictures = [],
+    preview,
     files = [],
     buttons = [],
   } = card;
@@ -244,6 +245,7 @@ function read(id: string, card: Card): Seen {
       .filter((line) => line !== '')
       .join('\n'),
     pictures: pictures.length,
+    preview: preview?.alt ?? null,
     files: files.map((file) => file.name),
     buttons: buttons.map(({ label }) => label),
   };

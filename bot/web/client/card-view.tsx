@@ -63,9 +63,10 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
       {card.charts?.map((chart) => (
         <Chart key={chart.label} {...chart} />
       ))}
-      {card.pictures && card.pictures.length > 0 && (
+      {((card.pictures && card.pictures.length > 0) || card.preview) && (
         <Gallery
-          pictures={card.pictures}
+          pictures={card.pictures ?? []}
+          preview={card.preview}
           links={links}
           votesOn={card.votesOn}
           underPicture={({ id, blobHash, sensitive }) => (

@@ -770,6 +770,33 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.members([bob.id]))[0]!.erasedAt).toBeNull();
   });
 
+  it('keeps a preview of a running set until it ends, and none of any other', async () => {
+    const { channel, ann } = await newChannel();
+    const set = await newSet(channel, ann);
+    const preview = { place: 1, image: Buffer.from([0, 255, 7]) };
+    await worker.savePreview(set.id, preview);
+    expect(await bot.preview(set.id)).toBeNull();
+    await worker.updateSet(set.id, { state: 'running' });
+    await worker.savePreview(set.id, preview);
+    await worker.savePreview(set.id, { ...preview, place: 2 });
+    expect(await bot.preview(set.id)).toEqual({ ...preview, place: 2 });
+    await worker.updateSet(set.id, { progress: null });
+    expect(await bot.preview(set.id)).not.toBeNull();
+    await bot.addPlatformFile('slack', `preview ${set.id}`, set.id);
+    await worker.updateSet(set.id, { state: 'cancelled' });
+    expect(await bot.preview(set.id)).toBeNull();
+    expect(await bot.unwantedPlatformFiles('slack', 1000)).toContain(`preview ${set.id}`);
+    await bot.removePlatformFile('slack', `preview ${set.id}`);
+    // As from a worker that has not heard of it.
+    await worker.savePreview(set.id, preview);
+    expect(await bot.preview(set.id)).toBeNull();
+    const other = await newSet(channel, ann);
+    await worker.updateSet(other.id, { state: 'running' });
+    await worker.savePreview(other.id, preview);
+    await bot.deleteSet(other.id, '');
+    expect(await bot.preview(other.id)).toBeNull();
+  });
+
   it('lists the blobs that are needed: by records, lines, and open runs', async () => {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
