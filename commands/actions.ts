@@ -19,6 +19,7 @@ import { runSettingsCard, samplesCard } from './cards/run-details.ts';
 import { detailsCard, needsTraining } from './cards/set-card.ts';
 import { cellsCard } from './cards/sweep-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
+import { turnPage } from './gallery/gallery.ts';
 import { requireOwner } from './rules/permission.ts';
 import { chooseModel } from './models/choose-model.ts';
 import { acceptAndPull, askToPull, cancelPull } from './models/pulls.ts';
@@ -277,6 +278,8 @@ const hint: Action = async (id, actor, context) => {
   };
 };
 
+const gallery: Action = async (id, actor, context) => await turnPage(id, actor, context);
+
 const pull: Action = async (name, actor, context) => await askToPull(name, actor, context);
 
 const accept: Action = async (name, actor, context) => await acceptAndPull(name, actor, context);
@@ -293,6 +296,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   upscale: { act: upscale, needs: 'imagine' },
   emoji: { act: emoji },
   details: { act: details },
+  gallery: { act: gallery },
   samples: { act: samples },
   settings: { act: settings },
   sweep: { act: startSweep, needs: 'train' },

@@ -313,6 +313,30 @@ export interface SetPreview {
   readonly image: Uint8Array;
 }
 
+/** Which pictures of a channel to look for. */
+export interface GallerySearch {
+  readonly channelId: string;
+  /** Letters and digits; each begins a word of the prompt. [] for any prompt. */
+  readonly words: readonly string[];
+  /** null: any. */
+  readonly subjectId: string | null;
+  /** Who asked for it; null: anybody. */
+  readonly memberId: string | null;
+  /** Least number of members who voted for it. */
+  readonly likes: number;
+}
+
+/** A picture in a channel's gallery. */
+export interface GalleryPicture extends Pick<Picture, 'id' | 'setId' | 'blobHash' | 'width' | 'height'> {
+  /** The order of the gallery: the newest picture has the highest. */
+  readonly place: number;
+  /** As the member typed it. */
+  readonly prompt: string;
+  readonly memberId: string;
+  /** Members who voted for it, without the one who asked for it. */
+  readonly likes: number;
+}
+
 /** A fact: a member added a reaction to a picture or removed it. Facts never change. */
 export interface VoteFact {
   readonly id: string;

@@ -15,6 +15,8 @@ import type {
   Picture,
   HeldPicture,
   SetPreview,
+  GalleryPicture,
+  GallerySearch,
   VoteFact,
   StandingVote,
   ChampionChange,
@@ -239,6 +241,18 @@ export interface Records {
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
+  /**
+   * Pictures of a channel that members asked for, the newest first; without hidden ones.
+   *
+   * @param from - the place before which to begin, or after which to end; both null: the newest
+   */
+  gallery(
+    search: GallerySearch,
+    from: { readonly before: number | null; readonly after: number | null },
+    limit: number,
+  ): Promise<GalleryPicture[]>;
+  /** Whether a channel's gallery shows a picture. */
+  inGallery(channelId: string, pictureId: string): Promise<boolean>;
   /** Leaves out pictures that have just been deleted. */
   addRanking(ranking: Omit<Ranking, 'revision'>): Promise<void>;
   ranking(id: string): Promise<Ranking | null>;

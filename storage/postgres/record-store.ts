@@ -6,6 +6,7 @@ import { auditOperations } from './audit.ts';
 import { channelOperations } from './channels.ts';
 import { connectDatabase, type Database, type Operation } from './database.ts';
 import { duelOperations } from './duels.ts';
+import { galleryOperations } from './gallery.ts';
 import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
 import { modelOperations } from './models.ts';
@@ -35,6 +36,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...setOperations,
   ...previewOperations,
   ...voteOperations,
+  ...galleryOperations,
   ...duelOperations,
   ...postOperations,
   ...platformFileOperations,

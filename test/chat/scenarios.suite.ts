@@ -323,6 +323,45 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       expect(top.text).toContain('nori asleep');
     });
 
+    it('shows a member the pictures of the channel, searched and page by page', async () => {
+      const { set, shown: owls } = await imagined(mia, 'a copper owl', 4);
+      await imagined(ben, 'a newt of copper and tin', 4);
+      await ben.run('/krona imagine a copper mole count:2');
+      const moles = await openSet('a copper mole');
+      await worker.draw(moles, await drawings(2), [], [1]);
+      const before = (await chat.messages()).length;
+      const page = (words: string | RegExp, pictures: number, buttons: readonly string[]) =>
+        eventually(async () => {
+          const seen = (await zoe.whispers()).at(-1)!;
+          expect(seen.text).toMatch(words);
+          expect([seen.pictures, seen.buttons]).toEqual([pictures, buttons]);
+          return seen;
+        });
+      // Four owls, four newts, and the mole that isn't hidden.
+      await zoe.run('/krona gallery COPP');
+      const first = await page(/with “COPP”[^]*a copper mole · Ben/, 6, ['Older']);
+      await zoe.press(first, 'Older');
+      const second = await page(/a copper owl · Mia/, 3, ['Newer']);
+      await zoe.press(second, 'Newer');
+      await page(/a copper mole · Ben/, 6, ['Older']);
+      await zoe.run('/krona gallery tin newt');
+      await page(/a newt of copper and tin/, 4, []);
+
+      await ben.vote(owls, 2);
+      await mia.vote(owls, 3);
+      await eventually(async () => expect((await votesOn(set)).toSorted()).toEqual(['Ben 2', 'Mia 3']));
+      await zoe.run('/krona gallery copper member:Mia votes:1');
+      // Mia's vote is on a picture that she asked for.
+      await page(/a copper owl · Mia · 1 vote/, 1, []);
+      await mia.press(owls, 'Delete');
+      await eventually(async () => expect(await chat.storage.records.set(set.id)).toBeNull());
+      await zoe.run('/krona gallery copper');
+      await page(/with “copper”/, 5, []);
+      await zoe.run('/krona gallery copper subject:nobody');
+      await whisper(zoe, 'SUBJECT_UNKNOWN');
+      expect((await chat.messages()).length).toBeLessThanOrEqual(before);
+    });
+
     const away = skips['votes while the bot is away'];
     it.skipIf(away !== undefined)(
       `counts votes from while the bot was offline${away === undefined ? '' : ` (${away})`}`,

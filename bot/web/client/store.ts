@@ -7,9 +7,11 @@ import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
 import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } from './draft.ts';
 import {
+  addressOf,
   channelOfAddress,
   initialState,
   isAdministration,
+  isGallery,
   mergedLines,
   opened,
   type Sending,
@@ -44,7 +46,7 @@ class Store {
 
   async start(): Promise<void> {
     window.addEventListener('hashchange', () => {
-      this.set({ administering: isAdministration() });
+      this.set({ administering: isAdministration(), browsing: isGallery() });
       if (!isAdministration()) this.#open(channelOfAddress());
     });
     await this.#enter();
@@ -164,6 +166,7 @@ class Store {
     const { draft } = this.state;
     const text = draft.text.trim() === '' ? '/krona imagine ' : draft.text;
     this.set(withFiles({ ...draft, id: newId(), text }, [file]));
+    if (this.state.browsing) location.hash = addressOf(this.state.channelId);
   }
 
   async press(lineId: string, action: string): Promise<void> {
