@@ -10,7 +10,7 @@ import type {
   VoteFact,
 } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
-import type { Card, CardButton } from '../card.ts';
+import type { Card, CardButton, CardMenu } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, percent } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
@@ -77,30 +77,39 @@ const OTHER_MODEL: ReadonlySet<string> = new Set([
 export const needsTraining = ({ failure }: Pick<PictureSet, 'failure'>): boolean =>
   failure !== null && OTHER_MODEL.has(failure.code);
 
-/** Buttons for each picture and for the whole set. */
-function buttonsOf({ set, duel, pictures, adapters, resolved }: SetCardSource): CardButton[] {
+/** Buttons for the whole set. */
+function buttonsOf({ set, duel, adapters, resolved }: SetCardSource): CardButton[] {
   const remove: CardButton = { action: `delete:${set.id}`, label: 'Delete', style: 'danger' };
   // Pictures that are drawn from one of a pair would tell its adapter.
   if (duel?.state === 'open') return hasEnded(set) ? [remove] : [];
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
-  const each = (verb: string, label: string): CardButton[] =>
-    pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
   const drawn = resolved.subjects.filter(({ id }) => adapters.some(({ subjectId }) => subjectId === id));
   const retrained = needsTraining(set) ? drawn : [];
-  // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
     ...retrained.map(({ id, name }): CardButton => ({
       action: `retrain:${id}`,
       label: `Train ${name} again`,
       style: 'primary',
     })),
-    ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
-    ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
     { action: `details:${set.id}`, label: 'Details' },
-    ...each('emoji', 'Emoji'),
     remove,
   ];
+}
+
+/** What can be done with each picture: of four pictures, too much for buttons. */
+function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
+  if (!hasEnded(set) || duel?.state === 'open' || pictures.length === 0) return undefined;
+  const each = (verb: string, label: string): CardMenu['choices'] =>
+    pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
+  return {
+    label: 'Do more with a picture',
+    choices: [
+      ...each('vary', 'Vary'),
+      ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
+      ...each('emoji', 'Emoji'),
+    ],
+  };
 }
 
 /** An adapter's name; none when its subject was deleted. */
@@ -143,6 +152,7 @@ export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
   const preview = previewOf(source);
+  const menu = menuOf(source);
   const [subject] = resolved.subjects;
   return {
     tone: WORK_TONES[set.state],
@@ -160,6 +170,7 @@ export function setCard(source: SetCardSource): Card {
       votesOn: set.id,
     }),
     buttons: buttonsOf(source),
+    ...(menu && { menu }),
     follows: { kind: 'set', id: set.id },
   };
 }

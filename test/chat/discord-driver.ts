@@ -129,7 +129,7 @@ class DiscordMember implements ChatMember {
   }
 }
 
-function read({ id, text, buttons, pictures, files }: MessageView): Seen {
+function read({ id, text, buttons, choices, pictures, files }: MessageView): Seen {
   const linked = text.match(/[^\s[\]()]+\.safetensors/g) ?? [];
   return {
     id,
@@ -138,6 +138,6 @@ function read({ id, text, buttons, pictures, files }: MessageView): Seen {
     pictures: pictures.filter(({ alt }) => !alt?.startsWith('Curve: ') && !isPreview(alt)).length,
     preview: pictures.find(({ alt }) => isPreview(alt))?.alt ?? null,
     files: [...files.map(({ name }) => name), ...linked],
-    buttons: buttons.map(({ label }) => label),
+    buttons: [...buttons.map(({ label }) => label), ...choices],
   };
 }

@@ -20,7 +20,7 @@ export interface Seen {
   readonly preview: string | null;
   /** Names of files, attached or linked. */
   readonly files: readonly string[];
-  /** Labels of its buttons. */
+  /** Labels of its buttons, and of what can be chosen from its lists. */
   readonly buttons: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export interface ChatMember {
   remix(message: Seen, picture: number, prompt: string): Promise<void>;
   /** Has a part of a picture drawn again. */
   edit(picture: TestPhoto, prompt: string, where: string): Promise<void>;
-  /** Presses the button with that label. */
+  /** Presses the button with that label, or chooses it from a list. */
   press(message: Seen, label: string): Promise<void>;
   /** Votes for a picture, from 1, or takes the vote back. */
   vote(message: Seen, picture: number, added?: boolean): Promise<void>;

@@ -19,11 +19,12 @@ interface CardViewProps {
 export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
   // A button about one picture stands under that picture.
   const pictureIds = new Set(card.pictures?.map((picture) => picture.id));
+  const all = [...(card.menu?.choices ?? []), ...(card.buttons ?? [])];
   const pictureOf = (button: CardButton) => button.action.slice(button.action.indexOf(':') + 1);
-  const buttons = card.buttons?.filter((button) => !pictureIds.has(pictureOf(button))) ?? [];
+  const buttons = all.filter((button) => !pictureIds.has(pictureOf(button)));
   const underPicture = (pictureId: string) =>
-    card.buttons
-      ?.filter((button) => pictureOf(button) === pictureId)
+    all
+      .filter((button) => pictureOf(button) === pictureId)
       .map((button) => (
         <ActionButton
           key={button.action}
