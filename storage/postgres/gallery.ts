@@ -10,14 +10,11 @@ const KINDS = ['imagine', 'upscale', 'finals'];
 /** A common table expression, to follow `added`, the ids of pictures that were just added. */
 export const enterGallery = sql`
   entered AS (
-    INSERT INTO krona.gallery_entry (picture_id, channel_id, member_id, subject_ids, prompt)
-    SELECT added.id, asked.channel_id, asked.member_id,
-      ARRAY(
-        SELECT asked.subject_id WHERE asked.subject_id IS NOT NULL
-        UNION SELECT subject_id FROM krona.adapter WHERE adapter.id = ANY (asked.also_adapter_ids)
-      ),
-      coalesce(added.prompt, asked.prompt)
-    FROM added JOIN krona.picture_set AS asked ON asked.id = added.set_id
+    INSERT INTO krona.gallery_entry (picture_id, channel_id, member_id, prompt, marks)
+    SELECT added.id, asked.channel_id, asked.member_id, typed.prompt,
+      krona.gallery_marks(asked.channel_id, asked.subject_id, asked.also_adapter_ids, typed.prompt)
+    FROM added JOIN krona.picture_set AS asked ON asked.id = added.set_id,
+      LATERAL (SELECT coalesce(added.prompt, asked.prompt) AS prompt) AS typed
     WHERE NOT added.sensitive AND asked.kind = ANY (${KINDS})
   )`;
 
@@ -32,32 +29,60 @@ export async function countLikes(db: Database, pictureIds: readonly string[]): P
     WHERE picture_id = ANY (${pictureIds})`);
 }
 
-/** Conditions that each have an index. */
-function conditions({ channelId, words, subjectId, memberId, likes }: GallerySearch): Sql {
-  const query = words.map((word) => `'${word.replaceAll("'", "''")}':*`).join(' & ');
-  return [
-    sql`entry.channel_id = ${channelId}`,
-    // The planner goes through the newest, or through those with the words, whichever are fewer.
-    ...(words.length === 0 ? [] : [sql`to_tsvector('simple', entry.prompt) @@ to_tsquery('simple', ${query})`]),
-    ...(subjectId === null ? [] : [sql`entry.subject_ids @> ARRAY[${subjectId}::uuid]`]),
-    ...(memberId === null ? [] : [sql`entry.member_id = ${memberId}`]),
-    ...(likes === 0 ? [] : [sql`entry.likes > 0 AND entry.likes >= ${likes}`]),
-  ].reduce((all, each) => sql`${all} AND ${each}`);
+/** Entries of a channel, in order, among which marks are looked for first: some milliseconds. */
+const NEAR = 5_000;
+
+/** What a picture must have, as a query of text search; null: no words and no subject. */
+function marksOf({ channelId, words, subjectId }: GallerySearch): Sql | null {
+  if (words.length === 0 && subjectId === null) return null;
+  const marks = [`'channel:${channelId}'`, ...(subjectId === null ? [] : [`'subject:${subjectId}'`])];
+  const exact = sql`${marks.join(' & ')}::tsquery`;
+  if (words.length === 0) return exact;
+  // Words have letters and digits alone.
+  return sql`${exact} && to_tsquery('simple', ${words.map((word) => `'${word}':*`).join(' & ')})`;
 }
 
-const gallery: Operation<'gallery'> = (db) => async (search, { before, after }, limit) => {
-  const page = sql`
-    SELECT entry.place, entry.prompt, entry.likes, entry.member_id AS "memberId", picture.id, picture.set_id AS "setId",
-      picture.blob_hash AS "blobHash", picture.width, picture.height
-    FROM krona.gallery_entry AS entry JOIN krona.picture ON picture.id = entry.picture_id
-    WHERE ${conditions(search)}`;
-  if (after === null)
-    return db.query<GalleryPicture>(sql`
-      ${page} AND (${before}::bigint IS NULL OR entry.place < ${before}) ORDER BY entry.place DESC LIMIT ${limit}`);
-  const newer = await db.query<GalleryPicture>(sql`
-    ${page} AND entry.place > ${after} ORDER BY entry.place LIMIT ${limit}`);
-  return newer.toReversed();
-};
+const FOUND = sql`
+  SELECT entry.place, entry.prompt, entry.likes, entry.member_id AS "memberId", picture.id, picture.set_id AS "setId",
+    picture.blob_hash AS "blobHash", picture.width, picture.height
+  FROM entry JOIN krona.picture ON picture.id = entry.picture_id`;
+
+const all = (conditions: readonly Sql[]): Sql =>
+  conditions.reduce((before, each) => sql`${before} AND ${each}`, sql`true`);
+
+const gallery: Operation<'gallery'> =
+  (db) =>
+  async (search, { before, after }, limit) => {
+    const { channelId, memberId, likes } = search;
+    const order = after === null ? sql`ORDER BY place DESC` : sql`ORDER BY place`;
+    const inPlace = [
+      sql`channel_id = ${channelId}`,
+      ...(before === null ? [] : [sql`place < ${before}`]),
+      ...(after === null ? [] : [sql`place > ${after}`]),
+    ];
+    const rest = [
+      ...(memberId === null ? [] : [sql`member_id = ${memberId}`]),
+      ...(likes === 0 ? [] : [sql`likes > 0 AND likes >= ${likes}`]),
+    ];
+    const marks = marksOf(search);
+    const has = marks === null ? [] : [sql`marks @@ (${marks})`];
+    const first = (entries: Sql): Promise<GalleryPicture[]> =>
+      db.query<GalleryPicture>(sql`WITH entry AS MATERIALIZED (${entries}) ${FOUND} ${order}`);
+    const from = sql`SELECT * FROM krona.gallery_entry WHERE`;
+    const near = sql`SELECT * FROM (${from} ${all(inPlace)} ${order} LIMIT ${NEAR}) AS near WHERE`;
+    // A page full of what is frequent is near. What is rare is found by its marks, and put in order: asked for together, the
+    // planner goes through all entries in order, as it can't tell how rare the beginning of a word is.
+    let found =
+      marks === null
+        ? await first(sql`${from} ${all([...inPlace, ...rest])} ${order} LIMIT ${limit}`)
+        : await first(sql`${near} ${all([...rest, ...has])} ${order} LIMIT ${limit}`);
+    if (marks !== null && found.length < limit)
+      found = await first(sql`
+        SELECT * FROM (
+          WITH marked AS MATERIALIZED (${from} ${all([...inPlace, ...rest, ...has])}) SELECT * FROM marked
+        ) AS marked ${order} LIMIT ${limit}`);
+    return after === null ? found : found.toReversed();
+  };
 
 const inGallery: Operation<'inGallery'> = (db) => async (channelId, pictureId) => {
   const found = await db.query(sql`

@@ -1,18 +1,26 @@
-/** The web chat's pages beside the conversation, in a browser: the gallery of a channel. */
+/** The web chat's pages beside the conversation, in a browser: the gallery of a channel, and the brush. */
 import { randomUUID } from 'node:crypto';
+import sharp from 'sharp';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GALLERY_PART } from '../../bot/web/protocol.ts';
 import type { PictureSet } from '../../core/records.ts';
+import { MODEL } from '../commands/helpers.ts';
 import { axeProblems } from '../helpers/axe.ts';
 import { newSet } from '../helpers/new-records.ts';
+import { until } from '../helpers/until.ts';
 import { openWorld, sprite, type World } from './world.ts';
+
+/** Any picture, and the newest first. */
+const ANY = { words: [], subjectId: null, memberId: null, likes: 0 };
+const NEWEST = { before: null, after: null };
 
 let world: World;
 let mia: Page;
 
 beforeAll(async () => {
   world = await openWorld();
+  await world.storage.records.saveModelCard(MODEL);
   mia = await world.join('Mia');
 }, 120_000);
 afterAll(() => world?.close());
@@ -57,7 +65,12 @@ describe('the gallery', () => {
       .waitFor();
     await mia.locator('.shelf img').first().scrollIntoViewIfNeeded();
     await expect
-      .poll(() => mia.locator('.shelf img').first().evaluate((img) => (img as HTMLImageElement).naturalWidth))
+      .poll(() =>
+        mia
+          .locator('.shelf img')
+          .first()
+          .evaluate((img) => (img as HTMLImageElement).naturalWidth),
+      )
       .toBe(128);
     expect(await axeProblems(mia)).toEqual([]);
     // To the end, however often more is fetched on the way.
@@ -99,4 +112,107 @@ describe('the gallery', () => {
     const stranger = await fetch(`${world.address}/api/channels/general/gallery`);
     expect(stranger.status).toBe(401);
   });
+});
+
+describe('the brush', () => {
+  /** The page with a set's card, and the dialog over its first picture. */
+  async function brushing(page: Page, prompt: string) {
+    const { records } = world.storage;
+    await drawn(prompt, 1);
+    const channel = await records.channel('web', 'general', 'general');
+    const set = (await records.gallery({ ...ANY, channelId: channel.id }, NEWEST, 1))[0]!;
+    await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.setId });
+    await page.goto(`${world.address}/#general`);
+    const card = page.locator('article.card').filter({ hasText: prompt });
+    await card.locator('.tile.shown').waitFor();
+    await card.getByRole('button', { name: 'Edit' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Paint the part to draw again' });
+    const canvas = dialog.getByRole('application');
+    await canvas.waitFor();
+    return { dialog, canvas, box: (await canvas.boundingBox())! };
+  }
+
+  /** The mask that a set was asked for with, as shares of white in its four quarters. */
+  async function maskOf(prompt: string): Promise<number[]> {
+    const { records, blobs } = world.storage;
+    const set = await until(async () => {
+      const channel = await records.channel('web', 'general', 'general');
+      return (await records.openWork(channel.id)).sets.find((each) => each.prompt === prompt);
+    }, 'the set');
+    const mask = sharp(await blobs.get(set.start!.maskHash!));
+    const quarters = [];
+    for (const [top, left] of [
+      [0, 0],
+      [0, 64],
+      [64, 0],
+      [64, 64],
+    ] as const) {
+      const part = await mask.clone().extract({ top, left, width: 64, height: 64 }).toBuffer();
+      quarters.push((await sharp(part).stats()).channels[0]!.mean / 255);
+    }
+    return quarters;
+  }
+
+  it('paints with a mouse, takes back, erases, and sends the mask with the picture', async () => {
+    const { dialog, canvas, box } = await brushing(mia, 'a plain house');
+    expect(await axeProblems(mia)).toEqual([]);
+    const use = dialog.getByRole('button', { name: 'Use this part' });
+    expect(await use.isDisabled()).toBe(true);
+    const at = (x: number, y: number) => [box.x + x * box.width, box.y + y * box.height] as const;
+    const drag = async (from: readonly [number, number], to: readonly [number, number]) => {
+      await mia.mouse.move(...at(...from));
+      await mia.mouse.down();
+      await mia.mouse.move(...at(...to), { steps: 4 });
+      await mia.mouse.up();
+    };
+    await drag([0.75, 0.75], [0.8, 0.8]);
+    await dialog.getByRole('button', { name: 'Undo' }).click();
+    expect(await use.isDisabled()).toBe(true);
+    await dialog.getByRole('slider', { name: 'Size' }).fill('40');
+    // The upper half; then the right of it is taken away.
+    await drag([0, 0.2], [1, 0.2]);
+    await dialog.getByRole('button', { name: 'Erase' }).click();
+    await drag([1, 0.2], [0.8, 0.2]);
+    expect(await canvas.evaluate((sheet) => getComputedStyle(sheet).touchAction)).toBe('none');
+    await use.click();
+    const message = mia.getByRole('textbox', { name: /^Message #/ });
+    await expect.poll(() => message.inputValue()).toBe('/krona edit ');
+    expect(await mia.getByRole('list', { name: 'Photos to send' }).getByRole('listitem').count()).toBe(2);
+    await message.pressSequentially('a house with a new roof');
+    await message.press('Escape');
+    await message.press('Enter');
+    const [upLeft, upRight, downLeft, downRight] = await maskOf('a house with a new roof');
+    expect(upLeft).toBeGreaterThan(0.6);
+    expect(upRight).toBeLessThan(upLeft! - 0.3);
+    expect([downLeft, downRight]).toEqual([0, 0]);
+    expect(world.errors).toEqual([]);
+  }, 120_000);
+
+  it('is used with the keyboard alone, and with a finger', async () => {
+    const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+    const zoe = await world.join('Zoe', phone);
+    zoe.setDefaultTimeout(10_000);
+    const { dialog, canvas, box } = await brushing(zoe, 'a plain hut');
+    expect(await axeProblems(zoe)).toEqual([]);
+    await zoe.touchscreen.tap(box.x + 0.25 * box.width, box.y + 0.75 * box.height);
+    await canvas.focus();
+    // To the corner, where a dot is painted, and a line down from it.
+    for (const key of ['ArrowRight', 'ArrowUp']) for (let n = 0; n < 12; n++) await zoe.keyboard.press(key);
+    await zoe.keyboard.press('Space');
+    await zoe.keyboard.press('Shift+ArrowDown');
+    await zoe.keyboard.press('+');
+    await dialog.getByRole('button', { name: 'Use this part' }).press('Enter');
+    const message = zoe.getByRole('textbox', { name: /^Message #/ });
+    await expect.poll(() => message.inputValue()).toBe('/krona edit ');
+    await message.pressSequentially('a hut by the sea');
+    await message.press('Escape');
+    await zoe.getByRole('button', { name: 'Send' }).click();
+    const [upLeft, upRight, downLeft, downRight] = await maskOf('a hut by the sea');
+    expect([upLeft, downRight]).toEqual([0, 0]);
+    for (const share of [upRight!, downLeft!]) {
+      expect(share).toBeGreaterThan(0.01);
+      expect(share).toBeLessThan(0.2);
+    }
+    await zoe.context().close();
+  }, 120_000);
 });

@@ -70,10 +70,10 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
           preview={card.preview}
           links={links}
           votesOn={card.votesOn}
-          underPicture={({ id, blobHash, sensitive }) => (
+          underPicture={({ id, blobHash, sensitive, alt }) => (
             <>
               {underPicture(id)}
-              <RemixButton link={sensitive ? undefined : links[blobHash]} />
+              <BeginButtons link={sensitive ? undefined : links[blobHash]} alt={alt} />
             </>
           )}
         />
@@ -124,12 +124,22 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
   );
 }
 
-/** Begins a message with a picture; a hidden one is opened first, and has the button there. */
-const RemixButton = ({ link }: { link: string | undefined }): JSX.Element | null =>
+interface BeginButtonsProps {
+  readonly link: string | undefined;
+  readonly alt: string;
+}
+
+/** Begin a message with a picture, or with a part of it; a hidden one is opened first, and has the buttons there. */
+const BeginButtons = ({ link, alt }: BeginButtonsProps): JSX.Element | null =>
   link === undefined ? null : (
-    <button type="button" class="button" onClick={() => void store.remix(link)}>
-      Remix
-    </button>
+    <>
+      <button type="button" class="button" onClick={() => void store.remix(link)}>
+        Remix
+      </button>
+      <button type="button" class="button" onClick={() => store.set({ brushing: { link, alt } })}>
+        Edit
+      </button>
+    </>
   );
 
 function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {

@@ -3,6 +3,7 @@ import { type JSX, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Administration } from './administration.tsx';
 import { Avatar } from './avatar.tsx';
+import { Brush } from './brush.tsx';
 import { addFiles, Composer } from './composer.tsx';
 import { Conversation } from './conversation.tsx';
 import { namesOf } from './format.ts';
@@ -63,6 +64,7 @@ function Chat(): JSX.Element {
         )}
       </main>
       {dropping && <DropHint />}
+      <Brush />
     </div>
   );
 }

@@ -31,6 +31,8 @@ export interface State {
   readonly administering: boolean;
   /** The gallery of the channel is shown in place of the conversation. */
   readonly browsing: boolean;
+  /** The picture of which a part is being painted; null: none. */
+  readonly brushing: { readonly link: string; readonly alt: string } | null;
   readonly channels: readonly ChannelView[];
   readonly commands: readonly CommandView[];
   readonly channelId: string;
@@ -101,6 +103,7 @@ export const initialState = (): State => ({
   moderator: false,
   administering: isAdministration(),
   browsing: isGallery(),
+  brushing: null,
   channels: [],
   commands: [],
   channelId: channelOfAddress(),

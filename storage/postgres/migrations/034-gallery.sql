@@ -5,27 +5,33 @@ CREATE TABLE krona.gallery_entry (
   -- The order in which they were drawn.
   place bigint GENERATED ALWAYS AS IDENTITY,
   member_id uuid NOT NULL,
-  subject_ids uuid[] NOT NULL,
   -- Of this picture, as it was typed.
   prompt text NOT NULL,
   -- Members who voted for it, without the one who asked for it.
-  likes integer NOT NULL DEFAULT 0
+  likes integer NOT NULL DEFAULT 0,
+  -- What can be searched for: the words of the prompt as they are, in any language, and marks of the channel and the subjects,
+  -- so that one index finds them together.
+  marks tsvector NOT NULL
 );
 CREATE INDEX gallery_entry_place ON krona.gallery_entry (channel_id, place);
 CREATE INDEX gallery_entry_member ON krona.gallery_entry (channel_id, member_id, place);
 CREATE INDEX gallery_entry_liked ON krona.gallery_entry (channel_id, place) WHERE likes > 0;
-CREATE INDEX gallery_entry_subjects ON krona.gallery_entry USING gin (subject_ids);
--- Words as they are, in any language.
-CREATE INDEX gallery_entry_words ON krona.gallery_entry USING gin (to_tsvector('simple', prompt));
+CREATE INDEX gallery_entry_marks ON krona.gallery_entry USING gin (marks);
+-- The marks of a picture, from its set's columns.
+CREATE FUNCTION krona.gallery_marks(channel_id uuid, subject_id uuid, also_adapter_ids uuid[], prompt text)
+RETURNS tsvector LANGUAGE sql STABLE AS $$
+  SELECT to_tsvector('simple', prompt) || array_to_tsvector(ARRAY(
+    SELECT 'channel:' || channel_id
+    UNION SELECT 'subject:' || $2 WHERE $2 IS NOT NULL
+    UNION SELECT 'subject:' || adapter.subject_id FROM krona.adapter WHERE adapter.id = ANY (also_adapter_ids)
+  ))
+$$;
 
-INSERT INTO krona.gallery_entry (picture_id, channel_id, member_id, subject_ids, prompt)
-SELECT picture.id, asked.channel_id, asked.member_id,
-  ARRAY(
-    SELECT asked.subject_id WHERE asked.subject_id IS NOT NULL
-    UNION SELECT subject_id FROM krona.adapter WHERE adapter.id = ANY (asked.also_adapter_ids)
-  ),
-  coalesce(picture.prompt, asked.prompt)
-FROM krona.picture JOIN krona.picture_set AS asked ON asked.id = picture.set_id
+INSERT INTO krona.gallery_entry (picture_id, channel_id, member_id, prompt, marks)
+SELECT picture.id, asked.channel_id, asked.member_id, typed.prompt,
+  krona.gallery_marks(asked.channel_id, asked.subject_id, asked.also_adapter_ids, typed.prompt)
+FROM krona.picture JOIN krona.picture_set AS asked ON asked.id = picture.set_id,
+  LATERAL (SELECT coalesce(picture.prompt, asked.prompt) AS prompt) AS typed
 WHERE NOT picture.sensitive AND asked.kind IN ('imagine', 'upscale', 'finals')
 ORDER BY asked.made, picture.index;
 
