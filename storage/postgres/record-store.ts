@@ -12,6 +12,7 @@ import { migrate } from './migrate.ts';
 import { modelOperations } from './models.ts';
 import { overviewOperations } from './overview.ts';
 import { outboxOperations } from './outbox.ts';
+import { installationOperations } from './installations.ts';
 import { platformFileOperations } from './platform-files.ts';
 import { postOperations } from './posts.ts';
 import { previewOperations } from './previews.ts';
@@ -39,6 +40,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...galleryOperations,
   ...duelOperations,
   ...postOperations,
+  ...installationOperations,
   ...platformFileOperations,
   ...lineOperations,
   ...outboxOperations,
