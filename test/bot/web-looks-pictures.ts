@@ -20,7 +20,7 @@ async function joined(browser: Browser, address: string, name: string, width: nu
   const phone =
     width < 800 ? { isMobile: true, hasTouch: true, deviceScaleFactor: 2 } : { deviceScaleFactor: 1.5 };
   const context = await browser.newContext({
-    viewport: { width, height: width < 800 ? 844 : 900 },
+    viewport: { width, height: width < 800 ? 844 : 1150 },
     ...phone,
   });
   const page = await context.newPage();
@@ -44,6 +44,11 @@ async function look(page: Page, name: string): Promise<void> {
   if (looks !== undefined)
     await page.screenshot({ path: join(looks, `${name}-${page.viewportSize()!.width}.png`) });
 }
+
+const loaded = (page: Page) =>
+  page
+    .locator('.shelf img')
+    .evaluateAll((images) => Promise.all(images.map((image) => (image as HTMLImageElement).decode())));
 
 async function preview(mia: Page): Promise<void> {
   await say(mia, `/krona imagine ${SETS[0]} steps:150`);
@@ -87,6 +92,7 @@ async function tables(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('link', { name: 'Gallery' }).click();
   await page.locator('.shelf li').nth(7).waitFor();
+  await loaded(page);
   await look(page, 'gallery-page');
 }
 
@@ -99,7 +105,7 @@ await withProgram(async (browser, address) => {
   }
   await mia.getByRole('link', { name: 'Gallery' }).click();
   await mia.locator('.shelf li').nth(15).waitFor();
-  await mia.waitForLoadState('networkidle');
+  await loaded(mia);
   await savePicture('chat-gallery', await mia.screenshot());
   await mia.goBack();
   await pictures(mia, SETS[1]!, 4);

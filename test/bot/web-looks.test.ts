@@ -123,6 +123,8 @@ describe('the brush', () => {
     const set = (await records.gallery({ ...ANY, channelId: channel.id }, NEWEST, 1))[0]!;
     await records.addPost({ id: randomUUID(), channelId: channel.id, kind: 'set', targetId: set.setId });
     await page.goto(`${world.address}/#general`);
+    // What an earlier test has written is gone with it.
+    await page.reload();
     const card = page.locator('article.card').filter({ hasText: prompt });
     await card.locator('.tile.shown').waitFor();
     await card.getByRole('button', { name: 'Edit' }).click();

@@ -802,6 +802,7 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const { channel, ann } = await newChannel();
     const set = await newSet(channel, ann);
     const preview = { place: 1, image: Buffer.from([0, 255, 7]) };
+    const slack = { platform: 'slack', serverId: '' } as const;
     await worker.savePreview(set.id, preview);
     expect(await bot.preview(set.id)).toBeNull();
     await worker.updateSet(set.id, { state: 'running' });
@@ -810,10 +811,10 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(await bot.preview(set.id)).toEqual({ ...preview, place: 2 });
     await worker.updateSet(set.id, { progress: null });
     expect(await bot.preview(set.id)).not.toBeNull();
-    await bot.addPlatformFile('slack', `preview ${set.id}`, set.id);
+    await bot.addPlatformFile(slack, `preview ${set.id}`, set.id);
     await worker.updateSet(set.id, { state: 'cancelled' });
     expect(await bot.preview(set.id)).toBeNull();
-    expect(await bot.unwantedPlatformFiles('slack', 1000)).toContain(`preview ${set.id}`);
+    expect(await bot.unwantedPlatformFiles(slack, 1000)).toContain(`preview ${set.id}`);
     await bot.removePlatformFile('slack', `preview ${set.id}`);
     // As from a worker that has not heard of it.
     await worker.savePreview(set.id, preview);
