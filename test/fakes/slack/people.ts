@@ -433,5 +433,5 @@ export class People {
 /** A button, or the choices of a list, each with the list's id. */
 const pressable = (element: Json): Json[] =>
   element['type'] === 'static_select'
-    ? (element['options'] as Json[]).map((option) => ({ ...option, menu: element['action_id'] }))
+    ? (element['options'] as Json[]).map((option) => ({ ...option, menu: String(element['action_id']) }))
     : [element];
