@@ -51,7 +51,7 @@ const loaded = (page: Page) =>
     .evaluateAll((images) => Promise.all(images.map((image) => (image as HTMLImageElement).decode())));
 
 async function preview(mia: Page): Promise<void> {
-  await say(mia, `/krona imagine ${SETS[0]} steps:150`);
+  await say(mia, `/krona imagine ${SETS[0]} steps:80`);
   const set = card(mia, SETS[0]!);
   await set.locator('.tile.shown').nth(1).waitFor();
   await set.locator('.so-far img').waitFor();
@@ -86,7 +86,7 @@ async function tables(page: Page): Promise<void> {
     await card(page, title).scrollIntoViewIfNeeded();
     await look(page, command.replaceAll(/\W+/g, '-').slice(1));
   }
-  await card(page, SETS[1]!).getByRole('button', { name: 'Edit' }).first().click();
+  await page.getByRole('button', { name: 'Edit' }).last().click();
   await page.getByRole('application').waitFor();
   await look(page, 'brush');
   await page.getByRole('button', { name: 'Cancel' }).click();
@@ -112,6 +112,6 @@ await withProgram(async (browser, address) => {
   await brush(mia);
   if (looks === undefined) return;
   await mia.keyboard.press('Escape');
-  await tables(mia);
   for (const width of [390, 320]) await tables(await joined(browser, address, `Ann ${width}`, width));
+  await tables(mia);
 });

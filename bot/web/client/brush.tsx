@@ -7,8 +7,8 @@ import { SIZES, Tools } from './brush-tools.tsx';
 import { store, useSelected } from './store.ts';
 import './brush.css';
 
-/** How the painted part is shown. */
-const COLOUR = '#f0b232';
+/** How the painted part is shown: rare in pictures. */
+const COLOUR = '#1f6bff';
 
 /** Shows the brush while a picture is chosen for it. */
 export function Brush(): JSX.Element | null {
