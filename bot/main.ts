@@ -24,12 +24,12 @@ import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
 import { Outages } from './outages.ts';
+import { Uploads } from './uploads.ts';
 import { VoteDesk } from './votes.ts';
 import { Identity } from './web/identity.ts';
 import { Pace } from './pace.ts';
 import { buildPage } from './web/page.ts';
 import { mountWeb } from './web/routes.ts';
-import { Uploads } from './web/uploads.ts';
 import { watchSockets } from './web/sockets.ts';
 import { WebGateway } from './web/web-gateway.ts';
 
@@ -70,6 +70,11 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
   const linkToInstall = config.slack?.oauth ? () => installLink(address, secret) : null;
+  const link = (hash: string, fileName: string): string =>
+    address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
+
+  // Before the page's requests, which are below the same path and must be small.
+  app.route('/api/v1', createRestApi({ context, link, uploads, address: () => address }));
   mountWeb(app, {
     gateway: web,
     context,
@@ -81,10 +86,6 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
     installLink: linkToInstall,
     sockets,
   });
-  const link = (hash: string, fileName: string): string =>
-    address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
-
-  app.route('/api/v1', createRestApi({ context, link, address: () => address }));
   const gateways = [
     web,
     ...(await platformGateways(config, { context, app, log, address: () => address, link })),

@@ -114,6 +114,7 @@ function parsed(text: string, licences: Readonly<Record<string, Licence>>) {
     throw invalid(`${v.getDotPath(issue) ?? 'it'} is not as models/catalogue.json has it`);
   }
   const { models, references } = result.output;
+  checkDistinct(models);
   const known = { ...licences, ...result.output.licences };
   return {
     licences: known,
@@ -125,6 +126,22 @@ function parsed(text: string, licences: Readonly<Record<string, Licence>>) {
       return { ...model, licence: { ...licence, name } };
     }),
   };
+}
+
+/** Two models with one name or folder would replace each other's files. @throws KronaError KRONA_CATALOGUE_INVALID */
+function checkDistinct(models: readonly Pick<CatalogueModel, 'name' | 'repo'>[]): void {
+  for (const keyOf of [({ name }: { name: string }) => name, modelFolderName]) {
+    const seen = new Map<string, string>();
+    for (const model of models) {
+      const key = keyOf(model).toLowerCase();
+      const other = seen.get(key);
+      if (other !== undefined)
+        throw invalid(
+          `${other} and ${model.name} would both be in models/${modelFolderName(model)}, or have one name`,
+        );
+      seen.set(key, model.name);
+    }
+  }
 }
 
 const invalid = (why: string, cause?: unknown): KronaError =>

@@ -31,7 +31,8 @@ export type ValueOf<S extends { readonly type: string }> = ValueSpec['type'] ext
         ? Choice
         : string;
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** Each digit can be read in one way only: otherwise, a long text of digits would take seconds. */
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 const YES = ['yes', 'true', 'on', '1'];
 const NO = ['no', 'false', 'off', '0'];
 

@@ -77,7 +77,8 @@ export interface Records {
   // Channels and members
   /** @param facts - as the platform reports them; each by default as it last reported it */
   channel(platform: Platform, externalId: string, name: string, facts?: ChannelFacts): Promise<Channel>;
-  channelById(id: string): Promise<Channel | null>;
+  /** @param model - with whose settings; default: the channel's */
+  channelById(id: string, model?: string): Promise<Channel | null>;
   /** A channel by the platform's own id; null when it is unknown. */
   channelByExternalId(platform: Platform, externalId: string): Promise<Channel | null>;
   /** Every channel of a platform, oldest first: the web chat's sidebar. */
@@ -85,7 +86,8 @@ export interface Records {
   /** Deletes a channel with everything in it. Jobs that are queued for it end without a result. */
   deleteChannel(id: string): Promise<void>;
   /** For the channel's model: each model has its own. */
-  saveSettings(channelId: string, settings: ChannelSettings): Promise<void>;
+  /** @param model - whose settings they are; default: the channel's */
+  saveSettings(channelId: string, settings: ChannelSettings, model?: string): Promise<void>;
   /** As saved, or the defaults of the channel's platform. Threads have the rules of their channel. */
   rules(channelId: string): Promise<ChannelRules>;
   saveRules(channelId: string, rules: ChannelRules): Promise<void>;
@@ -377,7 +379,10 @@ export interface Records {
   removeApiToken(id: string): Promise<void>;
   /** Adds deliveries for work that has ended since, and of which webhooks are to be told. */
   noteEndedWork(): Promise<void>;
-  dueDeliveries(limit: number): Promise<WebhookDelivery[]>;
+  /** What webhooks are to be told now. @param limit - of each token @param except - tokens that are left out; default none */
+  dueDeliveries(limit: number, except?: readonly string[]): Promise<WebhookDelivery[]>;
+  /** Forgets that webhooks were told of the end of some work, which begins again. */
+  forgetDeliveries(workId: string): Promise<void>;
   /** Counts a try. @param seconds - until the next; null: none follows */
   markDelivery(id: string, seconds: number | null): Promise<void>;
 

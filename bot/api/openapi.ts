@@ -88,7 +88,7 @@ const SCHEMAS: Json = {
     url: orNull(text),
     width: integer,
     height: integer,
-    seed: integer,
+    seed: orNull(integer),
     sensitive: { type: 'boolean' },
     votes: objectOf({ for: integer, against: integer }),
   }),

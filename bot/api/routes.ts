@@ -2,7 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import * as v from 'valibot';
-import type { Attachment, CommandContext, OptionValues } from '../../commands/contract.ts';
+import type { CommandContext, Invocation } from '../../commands/contract.ts';
 import { callCommand } from '../../commands/index.ts';
 import { admit } from '../../commands/rules/guard.ts';
 import { recordReaction } from '../../commands/votes/react.ts';
@@ -10,21 +10,25 @@ import type { JobWork } from '../../commands/work/channel-queue.ts';
 import { cancelWork, findWork } from '../../commands/work/work.ts';
 import { KronaError } from '../../core/errors.ts';
 import { commandSeconds } from '../../core/metrics.ts';
-import type { Value } from '../../core/values.ts';
+import { Lanes } from '../lanes.ts';
 import { Pace } from '../pace.ts';
 import { checked, notStored } from '../request.ts';
+import type { Uploads } from '../uploads.ts';
+import { readForm } from './form.ts';
 import { openApi, OPERATIONS } from './openapi.ts';
 import { callerOf, type Caller } from './tokens.ts';
 import { adapterJson, type Link, workJson, type WorkJson } from './work-view.ts';
 
-/** Bytes of a request: some photos. */
-const MOST_BYTES = 64 * 1024 * 1024;
+/** Bytes of a request without files. */
+const MOST_BYTES = 64 * 1024;
 /** The emoji of votes. */
 const EMOJI = { for: '👍', against: '👎' } as const;
 
 export interface ApiParts {
   readonly context: CommandContext;
   readonly link: Link;
+  /** Where files of requests wait for their command. */
+  readonly uploads: Uploads;
   /** The bot's public address. */
   readonly address: () => string;
 }
@@ -38,9 +42,11 @@ interface Answer {
 
 type Env = { Variables: { caller: Caller } };
 
-export function createRestApi({ context: commands, link, address }: ApiParts) {
+export function createRestApi({ context: commands, link, uploads, address }: ApiParts) {
   const { records } = commands;
   const [asking, acting] = [new Pace(), new Pace()];
+  const small = bodyLimit({ maxSize: MOST_BYTES });
+  const requests = requestReader(uploads);
   const show = async (work: JobWork) => ({ work: await workJson(work, commands, link) });
   const own = async (context: Context<Env>, id: string) => {
     const work = await findWork(records, actorOf(context), id);
@@ -50,19 +56,22 @@ export function createRestApi({ context: commands, link, address }: ApiParts) {
   const api = new Hono<Env>()
     .use(notStored)
     .get('/openapi.json', (context) => context.json(openApi(`${address()}/api/v1`)))
-    .use(bodyLimit({ maxSize: MOST_BYTES }))
     .use(async (context, next) => {
       const caller = await callerOf(records, context.req.header('authorization'));
       (context.req.method === 'GET' ? asking : acting).count(caller.token.id);
       context.set('caller', caller);
       await next();
     })
+    // Nothing is read of a stranger's body.
+    .use((context, next) => (isForm(context) ? next() : small(context, next)))
     .get('/adapters', async (context) => {
+      await admit(records, actorOf(context), {});
       const adapters = await records.adapters(context.get('caller').channel.id);
       return context.json({ adapters: adapters.map((adapter) => adapterJson(adapter, link)) });
     })
     .get('/work/:id', async (context) => context.json(await show(await own(context, idOf(context)))))
     .delete('/work/:id', async (context) => {
+      await admit(records, actorOf(context), {});
       await cancelWork(actorOf(context), await own(context, idOf(context)), commands);
       return context.json(await show(await own(context, idOf(context))));
     })
@@ -82,22 +91,23 @@ export function createRestApi({ context: commands, link, address }: ApiParts) {
       return context.json(await show(work));
     });
   for (const [path, { command, action, files }] of Object.entries(OPERATIONS))
-    api.post(path, async (context) => {
-      const { options, attachments } = await requestOf(context, files);
-      const end = commandSeconds.startTimer({ platform: 'api', command });
-      try {
-        const asked = { ...actorOf(context), action, options, attachments };
-        const { title, text = [], follows, aside } = await callCommand(command, asked, commands);
-        const work = follows && (await findWork(records, asked, follows.id));
-        const notes = [title, ...text, ...(aside ? [aside.title, ...(aside.text ?? [])] : [])];
-        end({ outcome: 'done' });
-        const answer: Answer = { work: work ? (await show(work)).work : null, notes };
-        return context.json(answer, 202);
-      } catch (error) {
-        end({ outcome: error instanceof KronaError ? 'refused' : 'failed' });
-        throw error;
-      }
-    });
+    api.post(path, (context) =>
+      requests(context, files, async (request) => {
+        const end = commandSeconds.startTimer({ platform: 'api', command });
+        try {
+          const asked = { ...actorOf(context), action, ...request };
+          const { title, text = [], follows, aside } = await callCommand(command, asked, commands);
+          const work = follows && (await findWork(records, asked, follows.id));
+          const notes = [title, ...text, ...(aside ? [aside.title, ...(aside.text ?? [])] : [])];
+          end({ outcome: 'done' });
+          const answer: Answer = { work: work ? (await show(work)).work : null, notes };
+          return context.json(answer, 202);
+        } catch (error) {
+          end({ outcome: error instanceof KronaError ? 'refused' : 'failed' });
+          throw error;
+        }
+      }),
+    );
   return api;
 }
 
@@ -116,35 +126,41 @@ const OPTIONS = v.record(
   v.union([v.string(), v.number(), v.boolean()], 'expected a text, a number, true or false'),
 );
 
-/** The options and files of a command: JSON, or a form. @throws KronaError REQUEST_INVALID */
-async function requestOf(
-  context: Context,
-  files: string,
-): Promise<{ options: OptionValues; attachments: Attachment[] }> {
-  const isForm = context.req.header('content-type')?.startsWith('multipart/form-data') === true;
-  const body: unknown = isForm
-    ? await context.req.parseBody({ all: true }).catch(() => null)
-    : await context.req.json().catch(() => null);
-  if (!isForm) return { options: optionsOf(body), attachments: [] };
-  const fields = Object.entries((body ?? {}) as Record<string, string | File | (string | File)[]>);
-  const attachments: Attachment[] = [];
-  const options: Record<string, Value> = {};
-  for (const [name, given] of fields)
-    for (const each of [given].flat())
-      if (typeof each === 'string') options[name] = each;
-      else attachments.push(attachmentOf(each, files));
-  return { options: optionsOf(options), attachments };
+const contentType = (context: Context): string => context.req.header('content-type') ?? '';
+const isForm = (context: Context): boolean => /^multipart\/form-data\b/i.test(contentType(context));
+
+type Request = Pick<Invocation, 'options' | 'attachments'>;
+
+/**
+ * Reads the options and files of commands, from JSON or from forms. A token's forms are read one after the other, each with its
+ * command, so that no token fills the disk or keeps all others' photos waiting.
+ */
+function requestReader(uploads: Uploads) {
+  const forms = new Lanes();
+  return (
+    context: Context<Env>,
+    field: string,
+    work: (request: Request) => Promise<Response>,
+  ): Promise<Response> => {
+    const { token, member } = context.get('caller');
+    if (!isForm(context)) return readJson(context).then(work);
+    return forms.run(token.id, async () => {
+      const place = { uploads, memberId: member.id, field };
+      const { texts, files } = await readForm(context.req.raw.body, contentType(context), place);
+      try {
+        const attachments = files.map((file) => ({ ...file, ...(field === 'image' && { option: field }) }));
+        return await work({ options: Object.fromEntries(texts), attachments });
+      } finally {
+        await uploads.release(files);
+      }
+    });
+  };
 }
 
-function optionsOf(body: unknown): OptionValues {
+/** @throws KronaError REQUEST_INVALID */
+async function readJson(context: Context): Promise<Request> {
+  const body: unknown = await context.req.json().catch(() => null);
   const { success, output, issues } = v.safeParse(OPTIONS, body);
-  if (success) return output;
+  if (success) return { options: output, attachments: [] };
   throw new KronaError('REQUEST_INVALID', `Invalid request: ${issues[0].message}.`);
 }
-
-const attachmentOf = (file: File, option: string): Attachment => ({
-  ...(option === 'image' && { option }),
-  fileName: file.name.slice(0, 120) || 'photo',
-  size: file.size,
-  read: async () => new Uint8Array(await file.arrayBuffer()),
-});

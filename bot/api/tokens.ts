@@ -65,8 +65,10 @@ export async function makeToken(
  * @throws KronaError WEBHOOK_NOT_ALLOWED
  */
 function checkWebhook(webhook: string, origins: readonly string[]): void {
-  if (URL.canParse(webhook) && origins.includes(new URL(webhook).origin) && new URL(webhook).username === '')
-    return;
+  const url = URL.canParse(webhook) ? new URL(webhook) : null;
+  // `blob:https://…` has an origin, too.
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === '';
+  if (isPlain && origins.includes(url.origin)) return;
   throw new KronaError(
     'WEBHOOK_NOT_ALLOWED',
     origins.length === 0

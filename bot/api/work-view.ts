@@ -13,7 +13,8 @@ export interface PictureJson {
   readonly url: string | null;
   readonly width: number;
   readonly height: number;
-  readonly seed: number;
+  /** null in a pair of an open duel: it would tell which adapter drew which picture. */
+  readonly seed: number | null;
   readonly sensitive: boolean;
   /** Members for and against it. */
   readonly votes: { readonly for: number; readonly against: number };
@@ -59,15 +60,22 @@ export async function workJson(work: JobWork, context: CommandContext, link: Lin
     failure,
     createdAt,
     endedAt,
-    pictures: await picturesOf(setIds, context, link),
+    pictures: await picturesOf(setIds, context, link, await isBlind(work, context)),
     adapters: adapters.map((adapter) => adapterJson(adapter, link)),
   };
+}
+
+/** Whether it is a pair of an open duel. */
+async function isBlind(work: JobWork, { records }: CommandContext): Promise<boolean> {
+  const duelId = work.kind === 'set' ? work.set.duelId : null;
+  return duelId !== null && (await records.duel(duelId))?.state === 'open';
 }
 
 async function picturesOf(
   setIds: readonly string[],
   { records }: CommandContext,
   link: Link,
+  blind: boolean,
 ): Promise<PictureJson[]> {
   const pictures: Picture[] = [];
   for (const setId of setIds) pictures.push(...(await records.pictures(setId)));
@@ -77,7 +85,7 @@ async function picturesOf(
     url: sensitive ? null : link(blobHash, 'picture.png'),
     width,
     height,
-    seed,
+    seed: blind ? null : seed,
     sensitive,
     votes: votes.get(id) ?? { for: 0, against: 0 },
   }));

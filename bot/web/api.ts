@@ -18,9 +18,10 @@ import { GALLERY_QUERY, WebGallery } from './gallery.ts';
 import type { Identity } from './identity.ts';
 import type { Pace } from '../pace.ts';
 import { describeCommands } from './options.ts';
-import { EARLIER_LINES, MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT, type MemberView } from './protocol.ts';
+import { EARLIER_LINES, MAX_TEXT, type MemberView } from './protocol.ts';
+import { MAX_PHOTO_BYTES, MAX_PHOTOS } from '../upload-limits.ts';
 import { checked, emoji, notStored, text, uuid } from '../request.ts';
-import { tooLarge, type Uploads } from './uploads.ts';
+import { cleanFileName, tooLarge, type Uploads } from '../uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
 
 /** Bytes of every request but a photo. */
@@ -212,20 +213,14 @@ function uploadRoutes({ context: { records }, uploads, identity }: ApiParts) {
   });
 }
 
-/** A file's name as the page sends it, without folders and invisible characters. */
+/** A file's name as the page sends it. */
 function fileNameOf(context: Context): string {
-  let name = '';
   try {
-    name = decodeURIComponent(context.req.header('x-file-name') ?? '');
+    return cleanFileName(decodeURIComponent(context.req.header('x-file-name') ?? ''));
   } catch {
     // Not sent by our page: nameless.
+    return cleanFileName('');
   }
-  const last =
-    name
-      .replace(/\p{C}+/gu, '')
-      .split(/[\\/]/)
-      .at(-1) ?? '';
-  return last.trim().slice(0, 120) || 'photo';
 }
 
 /** The routes below `/api`. */

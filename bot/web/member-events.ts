@@ -15,7 +15,7 @@ import type { Hub } from './hub.ts';
 import type { Lines } from './lines.ts';
 import type { PictureVotes, SaidBody } from './protocol.ts';
 import { thumbnails } from './thumbnails.ts';
-import type { Upload, Uploads } from './uploads.ts';
+import type { Upload, Uploads } from '../uploads.ts';
 import type { ConversationViews } from './views.ts';
 
 interface WhoAndWhere {

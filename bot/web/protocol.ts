@@ -274,8 +274,6 @@ export const GALLERY = '/gallery';
 export const FIRST_CHANNEL = 'general';
 
 /** Limits that page and bot share. */
-export const MAX_PHOTOS = 10;
-export const MAX_PHOTO_BYTES = 25 * 1024 * 1024;
 export const MAX_TEXT = 8000;
 export const MAX_NAME = 32;
 /** Lines that a page shows at first. */

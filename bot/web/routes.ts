@@ -9,7 +9,7 @@ import type { Identity } from './identity.ts';
 import { liveConnection } from './live.ts';
 import type { Pace } from '../pace.ts';
 import type { Page } from './page.ts';
-import type { Uploads } from './uploads.ts';
+import type { Uploads } from '../uploads.ts';
 import type { WebGateway } from './web-gateway.ts';
 
 export interface WebParts {

@@ -2,7 +2,7 @@
 import { Picture } from '../../core/pictures/picture.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import type { SaidPhoto } from './protocol.ts';
-import type { Upload } from './uploads.ts';
+import type { Upload } from '../uploads.ts';
 
 /** Edge of a small copy, pixels: 96 on the page, sharp on a dense screen. */
 const EDGE = 192;

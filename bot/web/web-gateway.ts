@@ -12,7 +12,7 @@ import { Channels } from './channels.ts';
 import { Hub } from './hub.ts';
 import { Lines } from './lines.ts';
 import { MemberEvents } from './member-events.ts';
-import type { Uploads } from './uploads.ts';
+import type { Uploads } from '../uploads.ts';
 import { ConversationViews } from './views.ts';
 
 export interface WebGatewayParts {

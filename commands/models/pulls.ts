@@ -43,18 +43,23 @@ async function startPull(records: Records, actor: Actor, { name, title }: Catalo
   return pull;
 }
 
+/** A model of the catalogue, whose folder is not KRONA_MODEL's. @throws KronaError MODEL_NOT_IN_CATALOGUE, MODEL_PULLED */
+async function otherModel(records: Records, typed: string): Promise<CatalogueModel> {
+  const model = await requireModel(records, typed);
+  if (model !== null) return model;
+  throw new KronaError(
+    'MODEL_PULLED',
+    'That is the worker’s own model (KRONA_MODEL), which is here already.',
+  );
+}
+
 /**
  * Queues a pull, or asks for the licence first.
  *
  * @throws KronaError MODEL_NOT_IN_CATALOGUE, MODEL_PULLED, MODEL_PULLING, MODEL_TOO_LARGE
  */
 export async function askToPull(typed: string, actor: Actor, context: CommandContext): Promise<Card> {
-  const model = await requireModel(context.records, typed);
-  if (model === null)
-    throw new KronaError(
-      'MODEL_PULLED',
-      'That is the worker’s own model (KRONA_MODEL), which is here already.',
-    );
+  const model = await otherModel(context.records, typed);
   const pull = await context.records.transaction(async (records) => {
     await checkPull(records, model);
     const accepted = await records.acceptedLicence(model.licence.name);
@@ -65,9 +70,9 @@ export async function askToPull(typed: string, actor: Actor, context: CommandCon
     : loadCard('pull', pull.id, context);
 }
 
-/** Records that a moderator accepts a model's licence, and queues its pull. */
+/** Records that a moderator accepts a model's licence, and queues its pull. @throws KronaError as askToPull */
 export async function acceptAndPull(name: string, actor: Actor, context: CommandContext): Promise<Card> {
-  const model = catalogueModel(name);
+  const model = await otherModel(context.records, name);
   const pull = await context.records.transaction(async (records) => {
     await checkPull(records, model);
     await records.acceptLicence(model.licence.name, actor.member.id);

@@ -138,10 +138,10 @@ async function crownFinalist(records: Records, duel: Duel): Promise<string | nul
   const adapterId = winner === 'first' ? duel.firstId : duel.secondId;
   const adapter = adapterId === null ? null : await records.adapter(adapterId);
   const subject = await records.subject(duel.subjectId);
-  const channel = await records.channelById(duel.channelId);
+  const channel = await records.channelById(duel.channelId, adapter?.model);
   if (adapter === null || subject === null || channel === null) return null;
   const { method, a1, a2, lr } = adapter.settings;
-  await records.saveSettings(channel.id, { ...channel.settings, method, a1, a2, lr });
+  await records.saveSettings(channel.id, { ...channel.settings, method, a1, a2, lr }, adapter.model);
   await records.addAudit({
     channelId: channel.id,
     memberId: null,

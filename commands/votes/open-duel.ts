@@ -49,7 +49,8 @@ export async function openDuel(
     prompts: Array.from({ length: pairs }, (_, n) => asked[n % asked.length] ?? subject.name),
     swapped: Array.from({ length: pairs }, () => randomInt(2) === 1),
     seed: randomSeed(),
-    settings: ((await records.channelById(channelId)) ?? by.channel).settings,
+    // The adapters' model draws, also where the channel has another one by now.
+    settings: ((await records.channelById(channelId, first.model)) ?? by.channel).settings,
     endsAt: new Date(Date.now() + LONGEST_DAYS * DAY),
   });
   await records.addPost({ id: randomUUID(), channelId, kind: 'duel', targetId: duel.id });

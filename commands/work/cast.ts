@@ -88,6 +88,7 @@ export async function castOf(records: Records, channel: Channel, asked: Asked): 
     else if (adapterIds.length === 0) {
       const { runs } = await records.openWork(channel.id);
       const run = runs.find((each) => each.subjectId === subject.id);
+      if (run) await requireSameModel(records, subject.name, run, channel.model);
       if (run) return { subjectId: subject.id, adapterId: null, alsoAdapterIds: [], awaitsRunId: run.id };
       throw await noChampion(records, channel, subject);
     }

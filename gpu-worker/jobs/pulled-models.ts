@@ -1,6 +1,6 @@
 /**
  * @file The models that were pulled in the chat, in `models/` of the data folder. A file beside a model's own tells that Krona
- * fetched it, and whether it is whole: only such folders are ever deleted.
+ * fetched it, and whether it is whole: only such folders are ever deleted, and no files that were there before.
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { catalogue, catalogueModel, modelFolderName, type CatalogueModel } from 
 import { KronaError } from '../../core/errors.ts';
 import { isFileError, makeFolder, readFileIfAny, writeWhole } from '../../core/files.ts';
 import type { Progress } from '../../core/records.ts';
+import { Slots } from '../../core/slots.ts';
 import { DEFAULT_MODEL } from '../../core/settings/model-card.ts';
 import { requireMemory } from '../../core/settings/model-needs.ts';
 import type { PulledFiles } from '../../storage/records.ts';
@@ -21,6 +22,8 @@ interface Mark {
   readonly model: string;
   /** null until all files are there. */
   readonly files: PulledFiles | null;
+  /** The folder had files before: somebody else's, which are never deleted. Default false. */
+  readonly adopted?: boolean;
 }
 
 /** A pull that was cancelled can be resumed for so long, ms. */
@@ -41,6 +44,16 @@ async function markOf(path: string): Promise<Mark | null> {
 const mark = (path: string, content: Mark): Promise<void> =>
   writeWhole(join(path, MARKER), JSON.stringify(content));
 
+/** By folder: downloads into it and its deletion follow each other, also those of several engines. */
+const places = new Map<string, Slots>();
+
+async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const slots = places.get(path) ?? new Slots(1);
+  places.set(path, slots);
+  const started = await slots.start(work);
+  return started.work;
+}
+
 interface Conduct {
   readonly signal: AbortSignal;
   readonly report: (change: { readonly progress: Progress | null }) => void;
@@ -54,12 +67,24 @@ interface Conduct {
 export async function fetchModel(
   context: Pick<WorkerContext, 'dataFolder' | 'model'>,
   model: CatalogueModel,
-  { signal, report }: Conduct,
+  conduct: Conduct,
 ): Promise<PulledFiles> {
   requireMemory(model, context.model.computer);
   const to = modelPath(context, model);
+  return alone(to, () => fetchInto(to, model, conduct));
+}
+
+async function fetchInto(
+  to: string,
+  model: CatalogueModel,
+  { signal, report }: Conduct,
+): Promise<PulledFiles> {
+  signal.throwIfAborted();
   await makeFolder(to);
-  await mark(to, { model: model.name, files: null });
+  const before = await markOf(to);
+  const adopted = before === null ? (await readdir(to)).length > 0 : before.adopted === true;
+  const of = { model: model.name, ...(adopted && { adopted }) };
+  await mark(to, { ...of, files: null });
   const { repo, revision, variant } = model;
   const options = { repo, revision, to, ...(variant !== null && { variant }) };
   const { commit, bytes } = await pullModel(options, hubSettings(), {
@@ -67,7 +92,7 @@ export async function fetchModel(
     onProgress: (progress) => report({ progress }),
   });
   const files = { commit, bytes };
-  await mark(to, { model: model.name, files });
+  await mark(to, { ...of, files });
   return files;
 }
 
@@ -94,8 +119,13 @@ export async function contextOn(
       `${model.title} was removed. Pull it again with \`/krona model pull\`, or ask again with the model in use.`,
     );
   requireMemory(model, context.model.computer);
-  const here = await markOf(modelPath(context, model));
-  if ((here?.files ?? null) === null) await fetchModel(context, model, conduct);
+  const path = modelPath(context, model);
+  const isHere = async (): Promise<boolean> => ((await markOf(path))?.files ?? null) !== null;
+  if (!(await isHere()))
+    await alone(path, async () => {
+      // Another engine of this process may have brought it meanwhile.
+      if (!(await isHere())) await fetchInto(path, model, conduct);
+    });
   return { ...context, model: card, engine: engineOn(context, model) };
 }
 
@@ -108,9 +138,15 @@ export async function dropModel(
   const model = catalogue().models.find((each) => each.name === name);
   if (model === undefined || (await context.records.modelCard(name)) !== null) return;
   const path = modelPath(context, model);
-  if ((await markOf(path)) === null) return;
-  await release(model);
-  await rm(path, { recursive: true, force: true });
+  await alone(path, async () => {
+    const found = await markOf(path);
+    // It may have been asked for again while this waited.
+    const isWanted =
+      (await context.records.openPull(name)) !== null || (await context.records.modelCard(name)) !== null;
+    if (found === null || isWanted) return;
+    await release(model);
+    await rm(found.adopted ? join(path, MARKER) : path, { recursive: true, force: true });
+  });
 }
 
 /** Deletes what was pulled and removed while this worker was away, and parts of pulls that ended long ago. */

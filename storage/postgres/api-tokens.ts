@@ -56,17 +56,26 @@ const noteEndedWork: Operation<'noteEndedWork'> = (db) => async () => {
     ON CONFLICT DO NOTHING`);
 };
 
-const dueDeliveries: Operation<'dueDeliveries'> = (db) => (limit) =>
-  db.query<WebhookDelivery>(sql`
-    SELECT delivery.id, token_id AS "tokenId", work_id AS "workId", webhook, tries
-    FROM krona.webhook_delivery AS delivery JOIN krona.api_token AS token ON token.id = token_id
-    WHERE next_at <= clock_timestamp() AND webhook IS NOT NULL ORDER BY next_at LIMIT ${limit}`);
+const dueDeliveries: Operation<'dueDeliveries'> =
+  (db) =>
+  (limit, except = []) =>
+    db.query<WebhookDelivery>(sql`
+      SELECT due.id, token.id AS "tokenId", work_id AS "workId", webhook, tries
+      FROM krona.api_token AS token CROSS JOIN LATERAL (
+        SELECT id, work_id, tries, next_at FROM krona.webhook_delivery
+        WHERE token_id = token.id AND next_at <= clock_timestamp() ORDER BY next_at LIMIT ${limit}
+      ) AS due
+      WHERE webhook IS NOT NULL AND token.id <> ALL (${except}::uuid[]) ORDER BY due.next_at`);
 
 const markDelivery: Operation<'markDelivery'> = (db) => async (id, seconds) => {
   const next = seconds === null ? sql`NULL` : sql`clock_timestamp() + make_interval(secs => ${seconds})`;
   await db.query(
     sql`UPDATE krona.webhook_delivery SET tries = tries + 1, next_at = ${next} WHERE id = ${id}`,
   );
+};
+
+const forgetDeliveries: Operation<'forgetDeliveries'> = (db) => async (workId) => {
+  await db.query(sql`DELETE FROM krona.webhook_delivery WHERE work_id = ${workId}`);
 };
 
 export const apiTokenOperations = {
@@ -77,4 +86,5 @@ export const apiTokenOperations = {
   noteEndedWork,
   dueDeliveries,
   markDelivery,
+  forgetDeliveries,
 };

@@ -7,19 +7,21 @@ import type { ChannelFacts } from '../records.ts';
 import type { Database, Operation } from './database.ts';
 import { modelOperations } from './models.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
-import { json, sql } from './sql.ts';
+import { json, sql, type Sql } from './sql.ts';
 
-// A thread is as restricted as its channel, also when that changes.
-const CHANNEL = sql`
-  id, platform, external_id AS "externalId", server_id AS "serverId", name, krona.model_of(channel) AS model,
-  CASE krona.model_of(channel)
-    WHEN 'default' THEN settings
-    ELSE coalesce(model_settings -> krona.model_of(channel), '{}')
-  END AS settings,
+/** The model of a channel, or another one. */
+const modelFor = (model?: string): Sql =>
+  model === undefined ? sql`krona.model_of(channel)` : sql`${model}::text`;
+
+/** A channel as it is with a model. A thread is as restricted as its channel, also when that changes. */
+const channelOn = (model: Sql): Sql => sql`
+  id, platform, external_id AS "externalId", server_id AS "serverId", name, ${model} AS model,
+  CASE ${model} WHEN 'default' THEN settings ELSE coalesce(model_settings -> ${model}, '{}') END AS settings,
   coalesce(
     (SELECT parent.age_restricted FROM krona.channel AS parent WHERE parent.id = channel.parent_id),
     age_restricted
   ) AS "ageRestricted"`;
+const CHANNEL = channelOn(modelFor());
 const MEMBER = sql`id, platform, external_id AS "externalId", name, erased_at AS "erasedAt"`;
 
 type Row = Omit<Channel, 'settings'> & { readonly settings: ChannelSettings | Record<string, never> };
@@ -86,8 +88,9 @@ async function parentOf(
   return (await channel(db)(platform, externalId, name, { ageRestricted, serverId })).id;
 }
 
-const channelById: Operation<'channelById'> = (db) => async (id) => {
-  const rows = await db.query<Row>(sql`SELECT ${CHANNEL} FROM krona.channel WHERE id = ${id}`);
+const channelById: Operation<'channelById'> = (db) => async (id, model) => {
+  const rows = await db.query<Row>(sql`
+    SELECT ${channelOn(modelFor(model))} FROM krona.channel WHERE id = ${id}`);
   return firstRow(await withSettings(db, rows));
 };
 
@@ -108,13 +111,14 @@ const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
   await db.query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
 };
 
-const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings) => {
+const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings, model) => {
+  const of = modelFor(model);
   const saved = await db.query(sql`
     UPDATE krona.channel SET
-      settings = CASE krona.model_of(channel) WHEN 'default' THEN ${json(settings)} ELSE settings END,
-      model_settings = CASE krona.model_of(channel)
+      settings = CASE ${of} WHEN 'default' THEN ${json(settings)} ELSE settings END,
+      model_settings = CASE ${of}
         WHEN 'default' THEN model_settings
-        ELSE model_settings || jsonb_build_object(krona.model_of(channel), ${json(settings)}::jsonb)
+        ELSE model_settings || jsonb_build_object(${of}, ${json(settings)}::jsonb)
       END
     WHERE id = ${channelId} RETURNING id`);
   found(saved, 'CHANNEL', channelId);

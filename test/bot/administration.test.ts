@@ -4,7 +4,9 @@ import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../helpers/until.ts';
-import { newSet } from '../helpers/new-records.ts';
+import { advanceDuel, cancelDuel } from '../../commands/votes/advance-duel.ts';
+import { openDuel } from '../../commands/votes/open-duel.ts';
+import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { openWorld, PlayedWorker, say, type World } from './world.ts';
 
 let world: World;
@@ -56,6 +58,38 @@ it('shows work of all channels, cancels it, and queues it again', async () => {
   // Its job is in the queue again, for a worker.
   await until(async () => (await world.storage.jobs.unfinished('imagine')).has(failed.id), 'the job');
   await row('queued again: a storm').waitFor();
+});
+
+it('queues nothing again that has nothing to come back to', async () => {
+  const { records } = world.storage;
+  const channel = await records.channel('web', 'general', 'general');
+  const member = await records.member('web', 'ann', 'Ann');
+  const subject = await records.addSubject(newSubject({ channelId: channel.id, ownerId: member.id }));
+  const failed = await records.addRun(newRun(subject, { state: 'failed', endedAt: new Date() }));
+  const open = await records.addRun(newRun(subject));
+  const again = (id: string) =>
+    boss.evaluate(async (path) => {
+      const answer = await fetch(path, { method: 'POST' });
+      return [answer.status, ((await answer.json()) as { error?: { code: string } }).error?.code];
+    }, `/api/administration/work/${id}/requeue`);
+  expect(await again(failed.id)).toEqual([400, 'SUBJECT_BUSY']);
+  const [a, b] = [await worker.adapter(open, 100, false), await worker.adapter(open, 200, true)];
+  await worker.finish(open);
+  expect(await again(failed.id)).toEqual([200, undefined]);
+  // Whoever deleted their photos has them in no training that begins afterwards.
+  await records.updateRun(failed.id, { state: 'cancelled', endedAt: new Date() });
+  const erased = await records.addRun(
+    newRun(subject, { state: 'failed', endedAt: new Date(), photoHashes: ['a'.repeat(64)] }),
+  );
+  expect(await again(erased.id)).toEqual([400, 'NO_PHOTOS']);
+  const [first, second] = [await records.adapter(a), await records.adapter(b)];
+  const duel = await records.transaction((within) =>
+    openDuel(within, { channel, member }, { subject, first: first!, second: second! }),
+  );
+  await advanceDuel(records, duel.id);
+  const [pair] = await records.setsOfDuel(duel.id);
+  await records.transaction((within) => cancelDuel(within, duel, 'Enough.'));
+  expect(await again(pair!.id)).toEqual([400, 'WORK_ENDED']);
 });
 
 it('lists workers, and drains one', async () => {

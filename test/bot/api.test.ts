@@ -1,14 +1,20 @@
 /** The REST API: a channel's commands with a token, within the channel's rules, and webhooks about their results. */
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkJson } from '../../bot/api/work-view.ts';
 import { openApi } from '../../bot/api/openapi.ts';
 import { watchWebhooks } from '../../bot/api/webhooks.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
+import { advanceDuel, cancelDuel } from '../../commands/votes/advance-duel.ts';
+import { openDuel } from '../../commands/votes/open-duel.ts';
 import type { Channel } from '../../core/records.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
+import { newRun, newSubject } from '../helpers/new-records.ts';
 import { until } from '../helpers/until.ts';
 import { PlayedWorker, sprite } from './world.ts';
 
@@ -39,6 +45,8 @@ class Hooks {
   readonly got: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
   /** Requests that are refused before one is taken. */
   refusals = 0;
+  /** Requests to `/mute`, which are never answered. */
+  unanswered = 0;
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -49,6 +57,10 @@ class Hooks {
     const server = createServer();
     const hooks = new Hooks(server);
     server.on('request', (request, response) => {
+      if (request.url === '/mute') {
+        hooks.unanswered += 1;
+        return;
+      }
       let body = '';
       request.setEncoding('utf8').on('data', (part: string) => (body += part));
       request.on('end', () => {
@@ -110,8 +122,8 @@ interface Program {
   readonly send: (method: string, path: string, body?: object | FormData) => Promise<Answer>;
 }
 
-async function program(name: string, webhook = ''): Promise<Program> {
-  const { status, body } = await administer('POST', '/tokens', { channel: channel.id, name, webhook });
+async function program(name: string, webhook = '', place = channel): Promise<Program> {
+  const { status, body } = await administer('POST', '/tokens', { channel: place.id, name, webhook });
   expect(status).toBe(201);
   const authorization = `Bearer ${String(body['token'])}`;
   return {
@@ -203,6 +215,44 @@ describe('with a token', () => {
     await records.saveRules(channel.id, before);
   });
 
+  it('a member who is blocked gets no files and cancels nothing', async () => {
+    const { records } = house.storage;
+    const { send } = await program('blocked');
+    const { work } = (await send('POST', '/imagine', { prompt: 'a cup', count: 1 })).body;
+    const before = await records.rules(channel.id);
+    const member = (await records.membersOn('web')).find(({ name }) => name === 'blocked (API)');
+    await records.saveRules(channel.id, { ...before, blocked: [member!.id] });
+    for (const [method, path] of [
+      ['GET', '/adapters'],
+      ['DELETE', `/work/${work!.id}`],
+    ] as const)
+      expect(await send(method, path)).toMatchObject({ status: 403, body: { error: { code: 'BLOCKED' } } });
+    await records.saveRules(channel.id, before);
+    expect((await send('DELETE', `/work/${work!.id}`)).body.work?.state).toBe('cancelled');
+  });
+
+  it('the pair of an open duel tells nothing of its adapters', async () => {
+    const { records } = house.storage;
+    const place = await records.channel('web', 'duels', 'duels');
+    const member = await records.member('web', 'ann', 'Ann');
+    const subject = await records.addSubject(newSubject({ channelId: place.id, ownerId: member.id }));
+    const run = await records.addRun(newRun(subject, { state: 'done' }));
+    const [a, b] = [await worker.adapter(run, 100, false), await worker.adapter(run, 200, true)];
+    const [first, second] = [await records.adapter(a), await records.adapter(b)];
+    const duel = await records.transaction((within) =>
+      openDuel(within, { channel: place, member }, { subject, first: first!, second: second! }),
+    );
+    await advanceDuel(records, duel.id);
+    const [pair] = await records.setsOfDuel(duel.id);
+    await worker.draw(pair!, [await sprite('fox', '#fff'), await sprite('fox', '#eee')]);
+    const { send } = await program('spy', '', place);
+    const seeds = async () =>
+      (await send('GET', `/work/${pair!.id}`)).body.work!.pictures.map(({ seed }) => seed);
+    expect(await seeds()).toEqual([null, null]);
+    await records.transaction((within) => cancelDuel(within, duel, 'Enough.'));
+    expect(await seeds()).toEqual([pair!.seed, pair!.seed + 1]);
+  });
+
   it('refuses what no command takes, and jobs of other channels', async () => {
     const { send } = await program('careless');
     const code = async (path: string, body?: object) =>
@@ -214,6 +264,66 @@ describe('with a token', () => {
     expect(await code('/work/1')).toBe('ID_INVALID');
     expect(await code('/nowhere')).toBe('NOT_FOUND');
   });
+});
+
+describe('a form', () => {
+  const part = (headers: string, content: Uint8Array | string) => [
+    `--x\r\n${headers}\r\n\r\n`,
+    content,
+    '\r\n',
+  ];
+  const text = (name: string, value: string) => part(`Content-Disposition: form-data; name="${name}"`, value);
+  const file = (bytes: Uint8Array, field = 'photos', name = 'a.png') =>
+    part(`Content-Disposition: form-data; name="${field}"; filename="${name}"`, bytes);
+  const subject = [...text('subject', 'fuji'), ...text('class', 'mountain')];
+  async function sent(...parts: readonly (Uint8Array | string)[]) {
+    const { token } = (
+      await administer('POST', '/tokens', { channel: channel.id, name: 'forms', webhook: '' })
+    ).body;
+    return ask('/api/v1/photos', {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${String(token)}`,
+        'content-type': 'Multipart/Form-Data; boundary=x',
+      },
+      body: new Blob(parts.map((each) => (typeof each === 'string' ? each : new Uint8Array(each)))),
+    });
+  }
+  const refusal = async (...parts: readonly (Uint8Array | string)[]) =>
+    (await sent(...parts)).body.error?.code;
+
+  it('takes photos as cameras make them', async () => {
+    const photo = await sharp(randomBytes(3 * 700 * 700), { raw: { width: 700, height: 700, channels: 3 } })
+      .png()
+      .toBuffer();
+    expect(photo.length).toBeGreaterThan(1e6);
+    const { status, body } = await sent(...subject, ...file(photo, 'photos', '../\u202efuji.png'), '--x--');
+    expect([status, body.notes?.[0]]).toEqual([202, '1 photo of fuji added']);
+    // Nothing of it stays where photos wait for their command.
+    expect(await readdir(join(house.config.dataFolder, 'uploads'))).toEqual([]);
+  });
+
+  it('is refused as soon as it is wrong, and leaves nothing behind', async () => {
+    const photo = await sprite('fox', '#abc');
+    expect(await refusal(...subject, ...subject, '--x--')).toBe('OPTION_TWICE');
+    expect(await refusal(...subject, ...file(photo, 'prompt'), '--x--')).toBe('REQUEST_INVALID');
+    expect(await refusal(...subject, ...Array.from({ length: 11 }, () => file(photo)).flat(), '--x--')).toBe(
+      'TOO_MANY_FILES',
+    );
+    expect(await refusal(...subject, ...file(photo))).toBe('REQUEST_INVALID');
+    expect(await refusal(...text('subject', 'a'.repeat(70_000)), '--x--')).toBe('REQUEST_TOO_LARGE');
+    expect(await refusal('nothing')).toBe('REQUEST_INVALID');
+    const many = Array.from({ length: 5_000 }, (_, n) => text(`n${n}`, '1')).flat();
+    const { body } = await sent(...many, '--x--');
+    expect(body.error).toMatchObject({ code: 'REQUEST_INVALID', message: /too many parts/ });
+    expect(await readdir(join(house.config.dataFolder, 'uploads'))).toEqual([]);
+  });
+});
+
+it('a request without files is small', async () => {
+  const { send } = await program('talkative');
+  const { status, body } = await send('POST', '/imagine', { prompt: 'a'.repeat(70_000) });
+  expect([status, body.error?.code]).toEqual([413, 'REQUEST_TOO_LARGE']);
 });
 
 it('without a valid token, nothing is answered but the document', async () => {
@@ -286,8 +396,47 @@ describe('a webhook', () => {
     expect(await house.storage.records.dueDeliveries(10)).toEqual([]);
   });
 
+  it('that is never answered keeps no other waiting, nor the bot when it stops', async () => {
+    const [mute, other] = [
+      await program('mute', `${hooks.origin}/mute`),
+      await program('other', hooks.origin),
+    ];
+    const cancelled = async ({ send }: Program) => {
+      const { id } = (await send('POST', '/imagine', { prompt: 'a bell', count: 1 })).body.work!;
+      await send('DELETE', `/work/${id}`);
+      return id;
+    };
+    const unheard = await cancelled(mute);
+    hooks.got.length = 0;
+    const stop = watchWebhooks({
+      context: house.storage,
+      link: (hash) => `${bot.address}/blobs/${hash}`,
+      secret: house.config.secret,
+      origins: [hooks.origin],
+      log,
+      lookEvery: 20,
+    });
+    await until(async () => hooks.unanswered > 0, 'a request that is not answered');
+    const heard = await cancelled(other);
+    const told = await until(async () => hooks.got[0], 'the other webhook');
+    expect((JSON.parse(told.body) as { work: WorkJson }).work.id).toBe(heard);
+    await stop();
+    // It was not told in vain: the next start tells it.
+    const due = await house.storage.records.dueDeliveries(10);
+    expect(due).toMatchObject([{ workId: unheard, tries: 0 }]);
+    await house.storage.records.forgetDeliveries(unheard);
+  });
+
   it('goes nowhere that the administrator has not named', async () => {
-    for (const webhook of ['http://127.0.0.1:1/', 'https://evil.example/', 'file:///etc/passwd', 'x'])
+    const { host } = new URL(hooks.origin);
+    const disguised = [`blob:${hooks.origin}/x`, `http://:pw@${host}/`, `http://${host}@evil.example/`];
+    for (const webhook of [
+      'http://127.0.0.1:1/',
+      'https://evil.example/',
+      'file:///etc/passwd',
+      'x',
+      ...disguised,
+    ])
       expect(await administer('POST', '/tokens', { channel: channel.id, name: 'x', webhook })).toMatchObject({
         status: 400,
         body: { error: { code: 'WEBHOOK_NOT_ALLOWED' } },

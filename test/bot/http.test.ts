@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
-import { Uploads } from '../../bot/web/uploads.ts';
+import { Uploads } from '../../bot/uploads.ts';
 import { signLink } from '../../storage/links.ts';
 import type { TestHouse } from '../helpers/house.ts';
 import { openServerHouse } from '../helpers/server-house.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Uploads } from '../../bot/web/uploads.ts';
+import { Uploads } from '../../bot/uploads.ts';
 import { until } from '../helpers/until.ts';
 
 let folder: string;

@@ -5,6 +5,8 @@ import { memoryNeeded } from '../../core/settings/model-needs.ts';
 import type { PictureSet } from '../../core/records.ts';
 import type { Storage } from '../../storage/open.ts';
 import type { Card } from '../../commands/card.ts';
+import { openDuel } from '../../commands/votes/open-duel.ts';
+import { releaseWaiting } from '../../storage/waiting-sets.ts';
 import { welcomeOf } from '../../commands/models/model.ts';
 import { MODEL, photo, Room } from './helpers.ts';
 
@@ -122,6 +124,15 @@ export function modelSuite(storage: () => Storage): void {
     expect(licences).toMatchObject([{ licence: 'stability-community' }]);
   });
 
+  it('whose folder is KRONA_MODEL’s own are not pulled, by no button either', async () => {
+    await records().saveModelCard({ ...MODEL, name: 'sd-turbo' });
+    for (const action of [`pull:${TURBO}`, `accept:${TURBO}`]) {
+      const card = await room().press('boss', action);
+      expect(card).toMatchObject({ tone: 'error', fields: [{ value: 'MODEL_PULLED' }] });
+    }
+    expect(await records().openPull(TURBO)).toBeNull();
+  });
+
   it('that do not fit the memory are refused with the numbers, before a download and before a use', async () => {
     const computer = { device: 'cpu', drawnStep: null, check: null, memory: 2 * GIB } as const;
     await records().saveModelCard({ ...MODEL, computer });
@@ -176,6 +187,39 @@ export function modelSuite(storage: () => Storage): void {
     expect((await drawn(here, 'mochi at sea')).adapterId).toBe(after!.id);
     await here.say('boss', '/krona model use model:default');
     expect((await drawn(here, 'mochi at sea')).adapterId).toBe(before!.id);
+  });
+
+  it('are not mixed by pictures that wait for a training', async () => {
+    const here = room();
+    const run = await here.run(await here.say('ann', '/krona train mochi class:cat', [await photo(1)]));
+    await pulled();
+    await here.say('boss', `/krona model use model:${TURBO}`);
+    expect(await here.refusal('ann', '/krona imagine mochi at sea')).toMatch(
+      /^ADAPTER_OTHER_MODEL: mochi was trained on sdxl-like, and SD-Turbo draws here/,
+    );
+    const [before] = await here.finishRun(run);
+    const next = await here.run(await here.say('ann', '/krona train mochi'));
+    const waiting = await here.set(await here.say('ann', '/krona imagine mochi at sea'));
+    expect(waiting).toMatchObject({ model: TURBO, awaitsRunId: next.id });
+    const [after] = await here.finishRun(next);
+    // The champion stays, as when it is pinned.
+    expect((await records().subject(run.subjectId))!.championId).toBe(before!.id);
+    await releaseWaiting(records());
+    expect(await records().set(waiting.id)).toMatchObject({ adapterId: after!.id, awaitsRunId: null });
+  });
+
+  it('have their own settings in a duel, also when the channel changes its model meanwhile', async () => {
+    const here = room();
+    await pulled();
+    const [first, second] = await here.trained('mochi', 'cat', [100, 200]);
+    await here.say('boss', '/krona settings draw sampling_steps:11');
+    await here.say('boss', `/krona model use model:${TURBO}`);
+    const by = await here.actor('ann');
+    const subject = (await records().subject(first!.subjectId))!;
+    const duel = await records().transaction((within) =>
+      openDuel(within, by, { subject, first: first!, second: second! }),
+    );
+    expect(duel.settings.samplingSteps).toBe(11);
   });
 
   it('are chosen for a server by who manages it, and for all by who runs Krona', async () => {

@@ -270,6 +270,22 @@ export function sweepSuite(storage: () => Storage): void {
     ]);
   });
 
+  it("gives the winner's settings to its own model, where the channel has another one by then", async () => {
+    const { records } = storage();
+    const channel = await room();
+    const run = await started(channel);
+    const [, second] = await finished(channel, run);
+    const { id } = (await channel.actor('ann')).channel;
+    await records.saveModelCard({ ...MODEL, name: 'other' }, 'other');
+    await records.chooseModel('other', { scope: 'channel', channelId: id });
+    const before = (await records.channelById(id))!.settings;
+    expect(before.a2).not.toBe(second!.settings.a2);
+    await dueled(channel, run);
+    expect((await records.channelById(id))!.settings).toEqual(before);
+    expect((await records.channelById(id, 'default'))!.settings.a2).toBe(second!.settings.a2);
+    await records.removeModel('other');
+  });
+
   it('changes nothing without a decision, keeps a pinned champion, and compares no single cell', async () => {
     const cancelled = await room();
     const before = (await cancelled.actor('ann')).channel.settings;

@@ -1,5 +1,6 @@
 /** @file A message being written: its text and the photos that go with it. */
-import { MAX_PHOTO_BYTES, MAX_PHOTOS, MAX_TEXT } from '../protocol.ts';
+import { MAX_PHOTO_BYTES, MAX_PHOTOS } from '../../upload-limits.ts';
+import { MAX_TEXT } from '../protocol.ts';
 import { upload } from './api.ts';
 
 export interface DraftPhoto {

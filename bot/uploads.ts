@@ -1,6 +1,6 @@
 /**
- * @file Photos that arrived ahead of their message: files in a folder of their own, until the command has read them. A
- * restart drops them, and the page sends them again.
+ * @file Photos that arrived ahead of their message, or with a request of the REST API: files in a folder of their own, until the
+ * command has read them. A restart drops them, and the page sends them again.
  */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
@@ -8,10 +8,10 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Attachment } from '../../commands/contract.ts';
-import { KronaError } from '../../core/errors.ts';
-import { isFileError } from '../../core/files.ts';
-import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './protocol.ts';
+import type { Attachment } from '../commands/contract.ts';
+import { KronaError } from '../core/errors.ts';
+import { isFileError } from '../core/files.ts';
+import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './upload-limits.ts';
 
 /** Files of one member that can wait for their message, where the oldest make room for new ones, and that can arrive. */
 const MOST_WAITING = 3 * MAX_PHOTOS;
@@ -140,6 +140,16 @@ const diskFull = (cause: unknown): KronaError =>
       retryable: true,
     },
   );
+
+/** A file's name as somebody sends it, without folders and invisible characters. */
+export function cleanFileName(sent: string): string {
+  const last =
+    sent
+      .replace(/\p{C}+/gu, '')
+      .split(/[\\/]/)
+      .at(-1) ?? '';
+  return last.trim().slice(0, 120) || 'photo';
+}
 
 export function tooLarge(fileName: string): KronaError {
   return new KronaError(
