@@ -118,6 +118,9 @@ export interface SlackConfig {
   readonly api: string | null;
 }
 
+/** Whether keys that are in no variable and no file are made and kept, or only made up: for a look that changes nothing. */
+type MissingKeys = 'kept' | 'made up';
+
 export interface SlackOAuth {
   readonly clientId: string;
   /** null: the app is a public client, which proves by PKCE (RFC 7636) that it began an installation. */
@@ -131,6 +134,7 @@ export interface SlackOAuth {
  */
 export async function readConfig(
   given: Readonly<Record<string, string | undefined>> = readEnvironment(),
+  missingKeys: MissingKeys = 'kept',
 ): Promise<Config> {
   const env = readEnvironment(given);
   // Read again where it counts; here so that a wrong one is told at the start.
@@ -160,11 +164,11 @@ export async function readConfig(
     status: status(env),
     webhookOrigins: webhookOrigins(env),
     publicUrl,
-    secret: await keptKey(env, folder, 'KRONA_SECRET', 'secret'),
+    secret: await keptKey(env, folder, missingKeys, 'KRONA_SECRET', 'secret'),
     webAccess: readWebAccess(
       env,
       { host, publicUrl },
-      await keptKey(env, folder, 'KRONA_MODERATOR_KEY', 'moderator-key'),
+      await keptKey(env, folder, missingKeys, 'KRONA_MODERATOR_KEY', 'moderator-key'),
     ),
     discord: discord(env),
     slack: slack(env),
@@ -293,6 +297,7 @@ function port(env: Environment, name: 'KRONA_PORT' | 'KRONA_STATUS_PORT', fallba
 async function keptKey(
   env: Environment,
   dataFolder: string,
+  missingKeys: MissingKeys,
   name: 'KRONA_SECRET' | 'KRONA_MODERATOR_KEY',
   file: string,
 ): Promise<string> {
@@ -307,8 +312,10 @@ async function keptKey(
   const path = join(dataFolder, file);
   let kept = await readFileIfAny(path);
   if (kept === null) {
+    const made = randomBytes(32).toString('hex');
+    if (missingKeys === 'made up') return made;
     // Bot and worker can both be first: the one that is too late reads the other's file.
-    await createFileOnce(path, randomBytes(32).toString('hex'));
+    await createFileOnce(path, made);
     kept = await readFileIfAny(path);
   }
   if (kept !== null && kept.length >= SHORTEST_KEY) return kept;

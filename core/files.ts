@@ -16,7 +16,12 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
-    return await link(draft, path).then(
+    const create = async () =>
+      link(draft, path).catch((error: unknown) => {
+        if (!WITHOUT_LINKS.some((code) => isFileError(error, code))) throw error;
+        return writeFile(path, text, { mode: 0o600, flag: 'wx' });
+      });
+    return await create().then(
       () => true,
       (error: unknown) => {
         if (isFileError(error, 'EEXIST')) return false;
@@ -29,6 +34,9 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
     await rm(draft, { force: true }).catch(() => {});
   }
 }
+
+/** What file systems without hard links answer, such as those of memory sticks. */
+const WITHOUT_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /** The error for a file or folder that the disk does not take: it is full or read-only, or belongs to another user. */
 export const unwritable = (path: string, cause: unknown): KronaError =>

@@ -69,7 +69,8 @@ export async function startWorker(
     await records.saveModelCard(model);
     await refreshComputers(records, computer);
     const { dataFolder } = config;
-    const shared = { records, blobs, model, dataFolder, isApart: isApart(config), log };
+    const all = engines.map(({ engine }) => engine);
+    const shared = { records, blobs, model, engines: all, dataFolder, isApart: isApart(config), log };
     const sweepFolders = async (): Promise<void> => {
       await sweepRuns(shared);
       await sweepModels(shared);

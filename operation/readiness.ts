@@ -18,11 +18,26 @@ export interface CheckResult {
   readonly state: string;
 }
 
+/** The checks under way: a part that does not answer is not asked again meanwhile, however many ask. */
+const asked = new WeakMap<Check, Promise<unknown>>();
+
+/** Asks a part, or joins those who ask just now. */
+export function askOnce(check: Check): Promise<unknown> {
+  const before = asked.get(check);
+  if (before !== undefined) return before;
+  const answer = (async () => check())().finally(() => asked.delete(check));
+  asked.set(check, answer);
+  return answer;
+}
+
+/** The answer, if it comes in time. @throws KronaError NO_ANSWER */
+export const inTime = <T>(answer: Promise<T>): Promise<T> => Promise.race([answer, tooLate()]);
+
 /** Asks all parts at once. Never rejects. */
 export function runChecks(checks: Readonly<Record<string, Check>>): Promise<CheckResult[]> {
   return Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
-      const state = await Promise.race([check(), tooLate()]).then(
+      const state = await inTime(askOnce(check)).then(
         () => 'ok',
         (error: unknown) => describeError(error).code,
       );

@@ -9,7 +9,12 @@ import type { StatusAddress } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { registry } from '../core/metrics.ts';
-import { runChecks, type Check } from './readiness.ts';
+import { askOnce, inTime, runChecks, type Check } from './readiness.ts';
+
+/** A client that is silent for so long, or takes so long to ask, is disconnected, ms. Answers take less. */
+const PATIENCE = 15_000;
+/** Clients at once. */
+const MOST_CLIENTS = 100;
 
 export interface StatusParts {
   /** By name, as /readyz lists them. */
@@ -43,24 +48,31 @@ export async function serveStatus(
     },
     async '/metrics'(_query, response) {
       await runChecks(checks);
-      await collect();
+      // The figures of before are better than none.
+      await inTime(askOnce(collect)).catch((error: unknown) => {
+        log.warn({ error }, 'could not read figures for monitoring');
+      });
       answer(response, 200, registry.contentType, await registry.metrics());
     },
   };
-  const server = createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://status');
+  const server = createServer({ requestTimeout: PATIENCE, headersTimeout: PATIENCE }, (request, response) => {
+    // Not every path makes an address: “//” has no host.
+    const [pathname = '', query = ''] = (request.url ?? '').split('?', 2);
     const reply = Object.hasOwn(answers, pathname) ? answers[pathname] : undefined;
     if (reply === undefined || !isRead(request))
       return answer(response, 404, 'text/plain; charset=utf-8', 'Ask for /healthz, /readyz or /metrics.\n');
-    void Promise.resolve(reply(searchParams, response)).catch((error: unknown) => {
+    void Promise.resolve(reply(new URLSearchParams(query), response)).catch((error: unknown) => {
       log.warn({ error }, `could not answer ${pathname}`);
       answer(response, 500, 'text/plain; charset=utf-8', 'Krona could not answer. The log says why.\n');
     });
   });
+  server.maxConnections = MOST_CLIENTS;
+  server.setTimeout(PATIENCE);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(taken(host, port, cause)));
     server.listen(port, host, resolve);
   });
+  server.on('error', (error) => log.warn({ error }, 'a request of monitoring failed'));
   const bound = server.address() as AddressInfo;
   return {
     address: `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,

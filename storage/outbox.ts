@@ -56,6 +56,7 @@ export function relayOutbox(
     }
     await releaseWaiting(records);
     if (performance.now() < nextLook) return;
+    await jobs.hasten();
     const restored = await restoreLostJobs(records, jobs);
     if (restored > 0) onRestored(restored);
     nextLook = performance.now() + lookMs;

@@ -1,13 +1,13 @@
 /** @file `krona backup`: saves an installation in a folder, while it runs. */
-import { isAbsolute, relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readConfig } from '../../core/config.ts';
-import { KronaError } from '../../core/errors.ts';
+import { readConfig, type Config } from '../../core/config.ts';
 import { counted } from '../../core/format.ts';
-import { makePrivateFolder } from '../../core/private-files.ts';
+import { makeFilesPrivate } from '../../core/private-files.ts';
 import { makeBackup, type BackupResult } from '../../storage/backup/backup.ts';
+import { takeBackupFolder } from '../../storage/backup/folder.ts';
 import { installedBlobs, installedDatabase } from '../installation.ts';
-import { action, type Outcome, type Shell } from '../output.ts';
+import { action, type CommandIo, type Outcome, type Shell } from '../output.ts';
 
 export function define(backup: Command, shell: Shell): void {
   backup
@@ -18,33 +18,39 @@ export function define(backup: Command, shell: Shell): void {
       '\nEnvironment: KRONA_DATA, DATABASE_URL, KRONA_BLOBS (with AWS_*). Keys in KRONA_DATA are not copied.',
     );
   action(backup, shell, async (io, given: string, { check = false }: { check?: boolean }) => {
+    makeFilesPrivate();
     const config = await readConfig();
     const folder = resolve(given);
-    const inside = relative(config.dataFolder, folder);
-    if (!inside.startsWith('..') && !isAbsolute(inside))
-      throw new KronaError(
-        'BACKUP_IN_DATA_FOLDER',
-        'The backup would be in the data folder, and be lost with it. Give another folder, best on another disk.',
-      );
-    await makePrivateFolder(folder);
-    const database = await installedDatabase(config);
+    const release = await takeBackupFolder(folder, config);
     try {
-      const blobs = await installedBlobs(config, database.url);
-      try {
-        const { signal, progress } = io;
-        const result = await makeBackup(database.url, blobs, folder, {
-          check,
-          signal,
-          onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }),
-        });
-        return describe(result, given);
-      } finally {
-        await blobs.close();
-      }
+      return describe(await save(config, folder, check, io), given);
     } finally {
-      await database.close();
+      await release();
     }
   });
+}
+
+async function save(
+  config: Config,
+  folder: string,
+  check: boolean,
+  { signal, progress }: CommandIo,
+): Promise<BackupResult> {
+  const database = await installedDatabase(config);
+  try {
+    const blobs = await installedBlobs(config, database.url);
+    try {
+      return await makeBackup(database.url, blobs, folder, {
+        check,
+        signal,
+        onProgress: (phase, step, steps) => progress.show({ phase, step, steps, secondsLeft: null }),
+      });
+    } finally {
+      await blobs.close();
+    }
+  } finally {
+    await database.close();
+  }
 }
 
 function describe(result: BackupResult, folder: string): Outcome {

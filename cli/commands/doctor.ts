@@ -18,7 +18,7 @@ export function define(doctor: Command, shell: Shell): void {
     let config: Config | null = null;
     findings.push(
       ...(await look('configuration', async () => {
-        config = await readConfig();
+        config = await readConfig(undefined, 'made up');
         return [];
       })),
     );

@@ -19,7 +19,7 @@ export function define(upgrade: Command, shell: Shell): void {
         'UPGRADE_BY_START',
         'Krona upgrades the database when it starts. Add --check to see what that would change.',
       );
-    const database = await installedDatabase(await readConfig());
+    const database = await installedDatabase(await readConfig(undefined, 'made up'));
     try {
       return describe(await inspectDatabase(database.url));
     } finally {

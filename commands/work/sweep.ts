@@ -130,6 +130,11 @@ export async function dropCell(part: string, actor: Actor, { records }: CommandC
       throw new KronaError('GONE', 'This cell was deleted.');
     requireOwner(actor, [run.memberId], 'cancel this cell');
     if (hasEnded(run)) throw new KronaError('WORK_ENDED', 'This sweep has already ended.');
+    if (run.sweep.finalists.length > 0)
+      throw new KronaError(
+        'WORK_ENDED',
+        'All cells are trained, and the two best are chosen. Members now choose between them.',
+      );
     if (found.dropped) throw new KronaError('WORK_ENDED', `${cellName(found)} is already cancelled.`);
     if (run.sweep.cells.filter(({ dropped }) => !dropped).length <= FINALISTS)
       throw new KronaError(

@@ -19,6 +19,8 @@ export interface WorkerContext {
   readonly records: RecordStore;
   readonly blobs: BlobStore;
   readonly engine: JobEngine;
+  /** All engines of this process, which share its data folder: `engine` and the others. */
+  readonly engines: readonly JobEngine[];
   readonly model: ModelCard;
   /** Hashes of the adapters that the engine has in memory. */
   readonly held: RecentMap<string, true>;

@@ -6,7 +6,7 @@ import { catalogueModel } from '../../core/catalogue.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { carryOut, PULLS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { dropModel, engineOn, fetchModel } from './pulled-models.ts';
+import { dropModel, engineOn, fetchModel, releaseModel } from './pulled-models.ts';
 import { computerFor } from './speeds.ts';
 
 export function pullJob(context: WorkerContext): JobHandler<'pull'> {
@@ -14,7 +14,7 @@ export function pullJob(context: WorkerContext): JobHandler<'pull'> {
     const { model: name } = job.payload;
     const open = await context.records.openPull(name);
     if (open === null) {
-      await dropModel(context, name, (model) => engineOn(context, model).release());
+      await dropModel(context, name, (model) => releaseModel(context, model));
       return;
     }
     await carryOut(PULLS, open.id, job, context, async (_pull, conduct) => {
@@ -23,7 +23,7 @@ export function pullJob(context: WorkerContext): JobHandler<'pull'> {
       const files = await fetchModel(context, model, conduct);
       const engine = engineOn(context, model);
       // Files of another commit can have replaced those that it knew.
-      await engine.release();
+      await releaseModel(context, model);
       const card = await engine.describe({ onEvent: ({ notice }) => log.warn({ model: name }, notice) });
       const computer = computerFor(context.model.computer, await records.modelCard(name));
       await records.saveModelCard({ ...card, ...(computer && { computer }) }, name, files);

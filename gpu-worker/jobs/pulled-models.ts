@@ -100,6 +100,15 @@ async function fetchInto(
 export const engineOn = (context: WorkerContext, model: CatalogueModel): WorkerContext['engine'] =>
   context.engine.on(modelPath(context, model));
 
+/** Closes a pulled model in all engines of this process, as its files go or have changed. @throws KronaError ENGINE_DIED */
+export async function releaseModel(
+  context: Pick<WorkerContext, 'engines' | 'dataFolder'>,
+  model: CatalogueModel,
+): Promise<void> {
+  const path = modelPath(context, model);
+  await Promise.all(context.engines.map((engine) => engine.on(path).release()));
+}
+
 /**
  * The context of work that names a model. Another machine may have pulled it: it is then downloaded here first.
  *

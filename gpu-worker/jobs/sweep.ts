@@ -2,8 +2,6 @@
  * @file The job `sweep`: trains the grid of a run's record while nothing else is trained, draws its sheet, and stores the
  * finalists' adapters. The bot then lets members choose between them. Attempts hand over through the run's folder.
  */
-import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Progress, Run, Subject, Sweep, SweptCell } from '../../core/records.ts';
@@ -17,6 +15,7 @@ import { crownFirst } from './crown.ts';
 import { InOrder } from './in-order.ts';
 import { Paced } from './paced.ts';
 import { contextOn } from './pulled-models.ts';
+import { droppedOf, keepFinalist, noteFinalists } from './sweep-finalists.ts';
 import { drawSheet, sweepFolder } from './sweep-sheet.ts';
 import { tidyRun } from './sweep-runs.ts';
 import { trainAsk } from './train-ask.ts';
@@ -66,15 +65,23 @@ class Sweeping {
 
   async carryOut(): Promise<void> {
     const { signal } = this.#conduct;
-    const results = await this.#trainAll(await this.#ask());
+    const { results, finalists } = await this.#findFinalists();
     const { cells } = await this.#now();
     this.#report('drawing the sheet');
     await drawSheet(this.#context, this.#run, this.#subject, cells, results, signal);
-    const finalists: Adapter[] = [];
-    for (const result of results) finalists.push(await this.#keep(result));
-    await this.#change((sweep) => ({ ...sweep, finalists: finalists.map(({ id }) => id) }));
     const [best] = finalists;
     if (best !== undefined) await crownFirst(this.#context, this.#subject, best);
+  }
+
+  /** Trains, and stores the finalists; others, if a member drops one before they are noted. */
+  async #findFinalists(): Promise<{ results: readonly SweepResult[]; finalists: readonly Adapter[] }> {
+    for (;;) {
+      const results = await this.#trainAll(await this.#ask());
+      const finalists: Adapter[] = [];
+      for (const result of results) finalists.push(await keepFinalist(this.#context, this.#run, result));
+      if (await noteFinalists(this.#context, this.#run, finalists)) return { results, finalists };
+      this.#conduct.signal.throwIfAborted();
+    }
   }
 
   async #ask(): Promise<Omit<SweepAsk, 'dropped'>> {
@@ -172,23 +179,4 @@ class Sweeping {
       cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step ? { ...cell, score } : cell;
     return this.#change((sweep) => ({ ...sweep, cells: sweep.cells.map(scored) }));
   }
-
-  /** Stores a finalist's file and record, unless they are stored. */
-  async #keep({ a1, a2, lr, score, adapter: path }: SweepResult): Promise<Adapter> {
-    const { records, blobs } = this.#context;
-    const { id: runId, subjectId, channelId } = this.#run;
-    const settings = { ...this.#run.settings, a1, a2, lr };
-    const { hash: blobHash, size } = await blobs.put(createReadStream(path));
-    const adapter = { id: randomUUID(), runId, subjectId, channelId, final: true, blobHash, size, settings };
-    await records.addAdapter({ ...adapter, step: score.step });
-    const all = await records.adapters(channelId);
-    const added = all.find(
-      (each) => each.runId === runId && cellName(each.settings) === cellName({ a1, a2, lr }),
-    );
-    if (added === undefined)
-      throw new Error(`the adapter of ${cellName({ a1, a2, lr })} was deleted at once`);
-    return added;
-  }
 }
-
-const droppedOf = ({ cells }: Sweep): SweptCell[] => cells.filter(({ dropped }) => dropped);

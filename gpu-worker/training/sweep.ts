@@ -2,10 +2,9 @@
  * @file Trains the grid of core/sweep-plan.ts. Cells go on from their own checkpoints, and share latents of the photos and
  * the model's own pictures. What is done is kept in the folder, so a sweep that was stopped goes on there.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { at } from '../../core/at.ts';
-import { makeFolder, writeWhole } from '../../core/files.ts';
+import { makeFolder } from '../../core/files.ts';
 import type { CheckpointScore, Progress } from '../../core/records.ts';
 import {
   cellName,
@@ -14,12 +13,13 @@ import {
   rungsOf,
   sweepCells,
   sweepSteps,
-  type Rung,
   type SweepAxes,
   type SweepCell,
 } from '../../core/sweep-plan.ts';
 import { ADAPTER_METHODS } from '../adapters/methods.ts';
+import { modelIdentity } from '../models/model-identity.ts';
 import { openModel } from '../models/open-model.ts';
+import { SweepScores } from './sweep-scores.ts';
 import type { SharedWork, TrainHooks } from './train-hooks.ts';
 import { trainAdapter } from './train.ts';
 import type { TrainOptions } from './train-options.ts';
@@ -59,7 +59,7 @@ export const cellFile = (folder: string, { a1, a2, lr }: SweepCell): string =>
  *
  * @returns the finalists, best first
  * @throws KronaError FACTORS_UNFIT naming every cell that doesn't fit the model, SWEEP_SCHEDULE, both before anything is
- * trained; as trainAdapter
+ * trained; RESUME_MISMATCH where the folder has cells of another model, RESUME_DAMAGED; as trainAdapter
  */
 export async function runSweep(
   { axes, folder, dropped = [], ...options }: SweepOptions,
@@ -70,7 +70,7 @@ export async function runSweep(
   const model = await openModel(options.model);
   checkCells(cells, (cell) => void ADAPTER_METHODS[options.method].shapes(model, { ...options, ...cell }));
   await makeFolder(folder);
-  const done = await Done.open(join(folder, 'sweep.json'));
+  const done = await SweepScores.open(join(folder, 'sweep.json'), await modelIdentity(model));
   const shared: SharedWork = {};
   const without = new Set(dropped.map(cellName));
   let left = cells.filter((cell) => !without.has(cellName(cell)));
@@ -153,31 +153,4 @@ async function trainCell(
     { ...hooks, shared },
   );
   return at(scores, -1);
-}
-
-/** Scores that are known, by cell and steps. */
-class Done {
-  readonly #path: string;
-  readonly #scores: Map<string, CheckpointScore>;
-
-  private constructor(path: string, scores: Map<string, CheckpointScore>) {
-    this.#path = path;
-    this.#scores = scores;
-  }
-
-  static async open(path: string): Promise<Done> {
-    const text = await readFile(path, 'utf8').catch(() => '[]');
-    // Written whole by `add`, so it is not damaged by a crash.
-    return new Done(path, new Map(JSON.parse(text) as [string, CheckpointScore][]));
-  }
-
-  score(cell: SweepCell, { steps }: Rung): CheckpointScore | undefined {
-    return this.#scores.get(`${cellName(cell)}, ${steps} steps`);
-  }
-
-  async add(cell: SweepCell, { steps }: Rung, score: CheckpointScore): Promise<CheckpointScore> {
-    this.#scores.set(`${cellName(cell)}, ${steps} steps`, score);
-    await writeWhole(this.#path, JSON.stringify([...this.#scores]));
-    return score;
-  }
 }

@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import type { Database, PooledDatabase } from '../postgres/database.ts';
+import { unwritable } from '../../core/files.ts';
+import { patiently, type Database, type PooledDatabase } from '../postgres/database.ts';
 import { privacyOperations } from '../postgres/privacy.ts';
 import { onlyRow } from '../postgres/rows.ts';
 import { raw, sql } from '../postgres/sql.ts';
@@ -33,7 +34,8 @@ export type Dump = Pick<Manifest, 'migration' | 'tables' | 'sequences'> & {
  */
 export function dumpRecords(database: PooledDatabase, folder: string, known: number): Promise<Dump> {
   // One snapshot for all tables.
-  return database.transaction('REPEATABLE READ', async (snapshot) => {
+  return database.transaction('REPEATABLE READ', async (transaction) => {
+    const snapshot = patiently(transaction);
     const { at, migration } = onlyRow(
       await snapshot.query<{ at: Date; migration: number }>(
         sql`SELECT clock_timestamp() AS at, max(number) AS migration FROM krona.migration`,
@@ -63,17 +65,21 @@ async function dumpTable(database: Database, folder: string, name: string): Prom
   const path = tableFile(folder, name);
   await mkdir(dirname(path), { recursive: true });
   let rows = 0;
+  let lost: unknown = null;
+  const ask = (statement: string): Promise<readonly { readonly line: string }[]> =>
+    database.query<{ line: string }>(raw(statement)).catch((error: unknown) => {
+      lost = error;
+      throw error;
+    });
   async function* lines(): AsyncGenerator<string> {
-    await database.query(
-      raw(`DECLARE lines NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS line FROM krona.${name} AS t`),
-    );
+    await ask(`DECLARE lines NO SCROLL CURSOR FOR SELECT to_jsonb(t)::text AS line FROM krona.${name} AS t`);
     for (;;) {
-      const batch = await database.query<{ line: string }>(raw(`FETCH ${BATCH} FROM lines`));
+      const batch = await ask(`FETCH ${BATCH} FROM lines`);
       if (batch.length === 0) break;
       rows += batch.length;
       yield batch.map(({ line }) => `${line}\n`).join('');
     }
-    await database.query(raw('CLOSE lines'));
+    await ask('CLOSE lines');
   }
   const sum = createHash('sha256');
   await pipeline(
@@ -85,8 +91,10 @@ async function dumpTable(database: Database, folder: string, name: string): Prom
         yield part;
       }
     },
-    createWriteStream(path, { mode: 0o600 }),
-  );
+    createWriteStream(path, { mode: 0o600, flush: true }),
+  ).catch((error: unknown) => {
+    throw error === lost ? error : unwritable(path, error);
+  });
   return { name, rows, sha256: sum.digest('hex') };
 }
 

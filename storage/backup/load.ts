@@ -1,12 +1,11 @@
-/** @file Reads the records of a backup into an empty database, all or nothing. */
+/** @file Reads the records of a backup into a database without any, all or nothing. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
 import { asError, KronaError } from '../../core/errors.ts';
-import type { Database, PooledDatabase } from '../postgres/database.ts';
+import type { Database } from '../postgres/database.ts';
 import { raw, sql } from '../postgres/sql.ts';
 import { tableNames } from './dump.ts';
+import { linesOf } from './lines.ts';
 import { tableFile, type DumpedTable, type Manifest } from './manifest.ts';
 
 /** Rows, and characters of their lines, inserted at once. */
@@ -21,43 +20,67 @@ export async function checkTables(folder: string, tables: readonly DumpedTable[]
       for await (const part of createReadStream(tableFile(folder, name)) as AsyncIterable<Buffer>)
         sum.update(part);
     } catch (cause) {
-      throw damaged(name, asError(cause));
+      throw damaged(name, cause);
     }
     if (sum.digest('hex') !== sha256) throw damaged(name);
   }
 }
 
-const damaged = (name: string, cause?: Error): KronaError =>
+const damaged = (name: string, cause?: unknown): KronaError =>
   new KronaError(
     'BACKUP_DAMAGED',
     `The file of the table ${name} is missing or damaged. Nothing was restored. Use another backup.`,
     { cause },
   );
 
-/** @param mark - a comment on the schema, written with the records */
-export function loadRecords(
-  database: PooledDatabase,
+/**
+ * Loads all records into the tables that the backup's last migration has made.
+ *
+ * @param mark - a comment on the schema, written with the records
+ * @throws KronaError BACKUP_DAMAGED, DATABASE_*, DISK_FULL
+ */
+export async function loadRecords(
+  transaction: Database,
   folder: string,
   { tables, sequences }: Pick<Manifest, 'tables' | 'sequences'>,
   mark: string,
 ): Promise<void> {
-  return database.transaction('READ COMMITTED', async (transaction) => {
-    const names = await tableNames(transaction);
-    await transaction.query(raw(`TRUNCATE ${names.map((name) => `krona.${name}`).join(', ')} CASCADE`));
-    // Records refer to each other in circles, so they are checked when all are there.
-    const constraints = await foreignKeys(transaction);
-    for (const key of constraints)
-      await transaction.query(raw(`ALTER TABLE ${key} DEFERRABLE INITIALLY DEFERRED`));
-    for (const { name, rows } of tables) {
-      const loaded = await loadTable(transaction, folder, name);
-      if (loaded !== rows) throw damaged(name);
-    }
-    for (const [name, last] of Object.entries(sequences))
-      await transaction.query(sql`SELECT setval(${`krona.${name}`}::regclass, ${last})`);
-    await transaction.query(raw('SET CONSTRAINTS ALL IMMEDIATE'));
-    for (const key of constraints) await transaction.query(raw(`ALTER TABLE ${key} NOT DEFERRABLE`));
-    await transaction.query(raw(`COMMENT ON SCHEMA krona IS '${mark}'`));
-  });
+  const names = await tableNames(transaction);
+  // All of them, each once: a list that lost one would be restored without it, and nobody would know.
+  const wrong = wrongName(names, tables);
+  if (wrong !== null) throw damaged(wrong);
+  await transaction.query(raw(`TRUNCATE ${names.map((name) => `krona.${name}`).join(', ')} CASCADE`));
+  // Records refer to each other in circles, so they are checked when all are there.
+  const constraints = await foreignKeys(transaction);
+  for (const key of constraints)
+    await transaction.query(raw(`ALTER TABLE ${key} DEFERRABLE INITIALLY DEFERRED`));
+  for (const table of tables) await loadTable(transaction, folder, table);
+  for (const [name, last] of Object.entries(sequences))
+    await told(name, () => transaction.query(sql`SELECT setval(${`krona.${name}`}::regclass, ${last})`));
+  await told('records', () => transaction.query(raw('SET CONSTRAINTS ALL IMMEDIATE')));
+  for (const key of constraints) await transaction.query(raw(`ALTER TABLE ${key} NOT DEFERRABLE`));
+  await transaction.query(raw(`COMMENT ON SCHEMA krona IS '${mark}'`));
+}
+
+/** The name of a table that one side lacks or that comes twice; null when both have the same. */
+function wrongName(names: readonly string[], tables: readonly DumpedTable[]): string | null {
+  const dumped = tables.map(({ name }) => name);
+  return (
+    dumped.find((name, n) => !names.includes(name) || dumped.indexOf(name) !== n) ??
+    names.find((name) => !dumped.includes(name)) ??
+    null
+  );
+}
+
+/** Does a part of the loading. A database that takes no such records means that the backup's are wrong. */
+async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isOther =
+      error instanceof KronaError && (error.retryable || /^(BACKUP|DATABASE)_/.test(error.code));
+    throw isOther ? error : damaged(name, asError(error));
+  }
 }
 
 /** `krona.run ALTER CONSTRAINT run_channel_id_fkey` for each. */
@@ -68,31 +91,32 @@ async function foreignKeys(database: Database): Promise<string[]> {
   return rows.map(({ text }) => text);
 }
 
-/** @returns how many rows were inserted */
-async function loadTable(database: Database, folder: string, name: string): Promise<number> {
+/** @throws KronaError BACKUP_DAMAGED, also when there are more or fewer rows than were saved */
+async function loadTable(database: Database, folder: string, { name, rows }: DumpedTable): Promise<void> {
   const columns = await ownColumns(database, name);
+  const into = raw(`INSERT INTO krona.${name} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns}`);
+  const record = raw(`NULL::krona.${name}`);
   let count = 0;
   let batch: string[] = [];
   let length = 0;
   const insert = async (): Promise<void> => {
     if (batch.length === 0) return;
-    const rows = `[${batch.join(',')}]`;
-    const into = raw(`INSERT INTO krona.${name} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns}`);
-    await database.query(
-      sql`${into} FROM jsonb_populate_recordset(${raw(`NULL::krona.${name}`)}, ${rows}::jsonb)`,
-    );
+    const all = `[${batch.join(',')}]`;
+    await database.query(sql`${into} FROM jsonb_populate_recordset(${record}, ${all}::jsonb)`);
     count += batch.length;
     batch = [];
     length = 0;
   };
-  const file = createReadStream(tableFile(folder, name)).pipe(createGunzip());
-  for await (const line of createInterface({ input: file, crlfDelay: Infinity })) {
-    batch.push(line);
-    length += line.length;
-    if (batch.length >= BATCH_ROWS || length >= BATCH_LENGTH) await insert();
-  }
-  await insert();
-  return count;
+  await told(name, async () => {
+    for await (const line of linesOf(tableFile(folder, name))) {
+      batch.push(line);
+      length += line.length;
+      if (count + batch.length > rows) throw damaged(name);
+      if (batch.length >= BATCH_ROWS || length >= BATCH_LENGTH) await insert();
+    }
+    await insert();
+  });
+  if (count !== rows) throw damaged(name);
 }
 
 /** The columns of a table that are not computed from others, with commas between. */

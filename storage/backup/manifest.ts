@@ -9,28 +9,30 @@ import { readFileIfAny, writeWhole } from '../../core/files.ts';
 const FORMAT = 1;
 const FILE = 'krona-backup.json';
 
+const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
 const MANIFEST = v.object({
   format: v.number(),
-  /** Of this backup; a UUID. */
-  id: v.string(),
+  /** Of this backup. It becomes part of a statement, so nothing else than a UUID can be one. */
+  id: v.pipe(v.string(), v.uuid()),
   /** The release that made it. */
   krona: v.string(),
   /** ISO 8601: when the database was as it is here. */
   at: v.string(),
   /** Number of the database's last migration. */
-  migration: v.number(),
+  migration: COUNT,
   tables: v.array(
     v.object({
       name: v.pipe(v.string(), v.regex(/^[a-z_]+$/)),
-      rows: v.number(),
+      rows: COUNT,
       /** Of the file, hex. */
       sha256: v.string(),
     }),
   ),
   /** The last number that each sequence gave, by its name. */
-  sequences: v.record(v.pipe(v.string(), v.regex(/^[a-z_]+$/)), v.number()),
+  sequences: v.record(v.pipe(v.string(), v.regex(/^[a-z_]+$/)), COUNT),
   /** How many files there are, and the hashes of those that were missing when the backup was made. */
-  blobs: v.object({ count: v.number(), missing: v.array(v.string()) }),
+  blobs: v.object({ count: COUNT, missing: v.array(v.string()) }),
 });
 
 export type Manifest = v.InferOutput<typeof MANIFEST>;

@@ -37,10 +37,12 @@ export async function copyBlobs(
   for await (const hash of from.putBefore(ALL)) hashes.push(hash);
   const result = { copied: 0, bytes: 0, kept: 0, damaged: [] as string[] };
   let done = 0;
+  const failed = new AbortController();
   const waiting = hashes.values();
   const copyRest = async (): Promise<void> => {
     for (const hash of waiting) {
       signal.throwIfAborted();
+      failed.signal.throwIfAborted();
       const outcome = await copyBlob(from, to, hash, check);
       if (outcome === 'kept') result.kept += 1;
       else if (outcome === 'damaged') result.damaged.push(hash);
@@ -51,7 +53,12 @@ export async function copyBlobs(
       onProgress(++done, hashes.length);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, copyRest));
+  // Each ends before this does: the stores are closed after it.
+  const copying = Array.from({ length: AT_ONCE }, () =>
+    copyRest().catch((error: unknown) => failed.abort(error)),
+  );
+  await Promise.all(copying);
+  failed.signal.throwIfAborted();
   return result;
 }
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isFileError } from '../../core/files.ts';
 import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
-import { asDiskFull, blobMissing, checkedName } from './name.ts';
+import { asDiskFull, blobMissing, checkedName, isBlobName } from './name.ts';
 import { dropStaleFiles } from './spool.ts';
 
 /** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
@@ -74,6 +74,8 @@ class BlobFolder implements BlobStore {
     for (const first of await foldersIn(this.#folder))
       for (const second of await foldersIn(join(this.#folder, first)))
         for (const hash of await readdir(join(this.#folder, first, second)).catch(() => [])) {
+          // Other programs leave files too, such as the system's of a network drive.
+          if (!isBlobName(hash)) continue;
           const info = await stat(join(this.#folder, first, second, hash)).catch(() => null);
           if (info !== null && info.mtimeMs < time.getTime()) yield hash;
         }

@@ -134,11 +134,20 @@ const socketUrl = (folder: string): string =>
  * path is too long. It is the same at every start, so bot and worker find the database again after a restart.
  */
 async function makeSocketFolder(dataFolder: string): Promise<string> {
-  let folder = join(dataFolder, 'socket');
-  if (Buffer.byteLength(join(folder, SOCKET_NAME)) > MAX_SOCKET_PATH) {
-    const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 16);
-    folder = join(tmpdir(), `krona-${name}`);
-  }
+  const folder = join(dataFolder, 'socket');
+  return Buffer.byteLength(join(folder, SOCKET_NAME)) > MAX_SOCKET_PATH
+    ? makeTemporarySocketFolder(dataFolder)
+    : makeOwnFolder(folder);
+}
+
+/** Makes a folder for the sockets of another one in the temporary folder: the same for the same path. */
+export function makeTemporarySocketFolder(of: string): Promise<string> {
+  const name = createHash('sha256').update(of).digest('hex').slice(0, 16);
+  return makeOwnFolder(join(tmpdir(), `krona-${name}`));
+}
+
+/** @throws KronaError SOCKET_FOLDER_TAKEN */
+async function makeOwnFolder(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // In the temporary folder, another user could have created it first to listen in.
   const { uid } = await lstat(folder);

@@ -1,5 +1,5 @@
 /**
- * @file The owner of a data folder's embedded database. It listens on a Unix socket as long as it lives, which the kernel
+ * @file The owner of a data folder's embedded database, or of a folder with a backup. It listens on a Unix socket as long as it lives, which the kernel
  * closes with it, so a process in another container sees it too, where a process id says nothing. A file names the socket.
  * Where the socket can't be reached (another machine on a network drive), the file's time tells: the owner renews it.
  *
@@ -36,12 +36,16 @@ interface LockFile {
   readonly path: string;
 }
 
+/** What lock files begin with: those of a data folder's database, and of a folder with a backup. */
+type LockName = 'database.lock' | 'backup.lock';
+
 /** The lock files of a folder, the newest first. */
-async function lockFiles(dataFolder: string): Promise<LockFile[]> {
-  const files = (await readdir(dataFolder)).flatMap((name) => {
+async function lockFiles(folder: string, lockName: LockName): Promise<LockFile[]> {
+  const files = (await readdir(folder)).flatMap((name) => {
+    if (!name.startsWith(lockName)) return [];
     // Without a number: of an earlier release.
-    const named = /^database\.lock(?:\.(\d+))?$/.exec(name);
-    return named === null ? [] : { number: Number(named[1] ?? 0), path: join(dataFolder, name) };
+    const named = /^(?:\.(\d+))?$/.exec(name.slice(lockName.length));
+    return named === null ? [] : { number: Number(named[1] ?? 0), path: join(folder, name) };
   });
   return files.sort((one, other) => other.number - one.number);
 }
@@ -49,14 +53,20 @@ async function lockFiles(dataFolder: string): Promise<LockFile[]> {
 /**
  * Makes this process the owner; the returned function releases the folder.
  *
- * @throws KronaError DATA_FOLDER_IN_USE when another running process owns it
+ * @param socketFolder - on this machine, as no other disk has sockets
+ * @param inUse - makes the error for a folder that another running process owns
+ * @throws KronaError DATA_FOLDER_IN_USE, or another that is given, when another running process owns it
  */
-export async function lockFolder(dataFolder: string, socketFolder: string): Promise<() => Promise<void>> {
+export async function lockFolder(
+  folder: string,
+  socketFolder: string,
+  { name = 'database.lock', inUse = dataFolderInUse }: { name?: LockName; inUse?: () => KronaError } = {},
+): Promise<() => Promise<void>> {
   const mine: Owner = { id: randomUUID().slice(0, 8), machine: await thisMachine(), socketFolder };
   const silence = await listen(socketPath(mine));
   let path: string | null = null;
   try {
-    while (path === null) path = await tryToLock(dataFolder, JSON.stringify(mine));
+    while (path === null) path = await tryToLock(folder, name, JSON.stringify(mine), inUse);
   } catch (error) {
     await silence();
     throw error;
@@ -74,14 +84,19 @@ export async function lockFolder(dataFolder: string, socketFolder: string): Prom
   };
 }
 
-/** Returns the path of the lock file; null when another process was quicker. @throws KronaError DATA_FOLDER_IN_USE */
-async function tryToLock(dataFolder: string, text: string): Promise<string | null> {
-  const [newest] = await lockFiles(dataFolder);
+/** Returns the path of the lock file; null when another process was quicker. @throws what `inUse` returns */
+async function tryToLock(
+  folder: string,
+  name: LockName,
+  text: string,
+  inUse: () => KronaError,
+): Promise<string | null> {
+  const [newest] = await lockFiles(folder, name);
   if (newest !== undefined && (await livingOwner(newest.path)) !== null) throw inUse();
   const number = (newest?.number ?? 0) + 1;
-  const path = join(dataFolder, `database.lock.${number}`);
+  const path = join(folder, `${name}.${number}`);
   if (!(await createFileOnce(path, text))) return null;
-  const [first, ...older] = await lockFiles(dataFolder);
+  const [first, ...older] = await lockFiles(folder, name);
   if (first?.path !== path) {
     await rm(path, { force: true });
     return null;
@@ -92,7 +107,7 @@ async function tryToLock(dataFolder: string, text: string): Promise<string | nul
 
 /** Returns the running owner of the folder's database, null when there is none. */
 export async function folderOwner(dataFolder: string): Promise<Pick<Owner, 'socketFolder'> | null> {
-  const [newest] = await lockFiles(dataFolder).catch(() => []);
+  const [newest] = await lockFiles(dataFolder, 'database.lock').catch(() => []);
   return newest === undefined ? null : livingOwner(newest.path);
 }
 
@@ -164,7 +179,7 @@ function ask(path: string): Promise<'answers' | 'refused' | 'unknown'> {
 const thisMachine = async (): Promise<string> =>
   (await readFileIfAny('/proc/sys/kernel/random/boot_id').catch(() => null))?.trim() ?? hostname();
 
-function inUse(): KronaError {
+function dataFolderInUse(): KronaError {
   return new KronaError(
     'DATA_FOLDER_IN_USE',
     'Another process already uses this data folder. Stop it, or set KRONA_DATA to another folder.',

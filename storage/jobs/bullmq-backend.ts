@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asError, KronaError } from '../../core/errors.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { JobKind, JobOwner, JobPayloads } from '../../core/job-payloads.ts';
+import { CONNECTING, KEEP_ALIVE, QUEUE } from '../patience.ts';
 import { databaseError, retrying } from '../postgres/database.ts';
 
 /** What BullMQ stores for one of our jobs. */
@@ -112,6 +113,10 @@ async function postgresBackend(
       schema: 'public',
       migrate: true,
       max: POSTGRES_CONNECTIONS,
+      connectionTimeoutMillis: CONNECTING,
+      query_timeout: QUEUE,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE,
     });
     connection.on('error', tell);
     // One that could not connect stays so.
@@ -136,8 +141,15 @@ async function postgresBackend(
 
 function redisBackend(url: string): QueueBackend {
   // A question fails at once while the server is away: by default it would wait for minutes.
-  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1 };
-  return backendOf(asking, { url }, createRedisBackend, redisError, true, async () => {});
+  const asking = { url, enableOfflineQueue: false, maxRetriesPerRequest: 1, socketTimeout: QUEUE / 2 };
+  return backendOf(
+    asking,
+    { url, socketTimeout: QUEUE },
+    createRedisBackend,
+    redisError,
+    true,
+    async () => {},
+  );
 }
 
 function backendOf(
@@ -214,9 +226,17 @@ class PatientWorker<K extends JobKind> extends Worker<JobData<K>, void, string, 
   }
 }
 
+/** Options for a look at a server: a server that takes connections and says nothing is away, too. */
+export const ASKED_ONCE = {
+  lazyConnect: true,
+  connectTimeout: CONNECTING,
+  commandTimeout: CONNECTING,
+  retryStrategy: () => null,
+} as const;
+
 /** Checks that Redis answers: BullMQ itself would try to connect for ever, without an error. */
 async function askRedis(url: string): Promise<void> {
-  const redis = new Redis(url, { lazyConnect: true, connectTimeout: 10_000, retryStrategy: () => null });
+  const redis = new Redis(url, ASKED_ONCE);
   // Without a listener the client prints the error that `connect` throws as well.
   redis.on('error', () => {});
   try {
@@ -231,7 +251,7 @@ async function askRedis(url: string): Promise<void> {
 
 /** What ioredis says of a server that it has lost. */
 const REDIS_LOST =
-  /ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|Connection is closed|isn't writeable|max retries|^(LOADING|MASTERDOWN|CLUSTERDOWN)/;
+  /ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|Connection is closed|isn't writeable|max retries|[Tt]imed? ?out|^(LOADING|MASTERDOWN|CLUSTERDOWN)/;
 
 const redisError = (error: unknown): unknown =>
   error instanceof Error && REDIS_LOST.test(`${error.message} ${String('code' in error ? error.code : '')}`)

@@ -27,6 +27,9 @@ const TOO_NEW_PAUSE = 2_000;
 /** Pauses of a job that a server's outage has ended, ms. */
 const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };
 
+/** No job pauses longer, ms: half of a pause can be added by chance. */
+export const LONGEST_PAUSE = 1.5 * OUTAGE_PAUSES.longest;
+
 /** Longest wait of an idle worker before it looks by itself, s. A fallback where each new job wakes all. */
 const LOOK_ANYWAY = 5;
 /** The same where a job wakes one worker, which can leave it to this one. */

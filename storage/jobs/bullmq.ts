@@ -8,7 +8,7 @@ import { asError, KronaError } from '../../core/errors.ts';
 import type { OutboxJob, OwnedJob } from '../../core/records.ts';
 import { JobAdder, WAITING } from './adding.ts';
 import { queueBackend, type KindJob, type KindQueue, type QueueBackend } from './bullmq-backend.ts';
-import { startWorker } from './bullmq-worker.ts';
+import { LONGEST_PAUSE, startWorker } from './bullmq-worker.ts';
 import type { JobHandler, JobQueue, JobState, JobWorkerHandle, WorkOptions } from './contract.ts';
 
 /**
@@ -50,6 +50,7 @@ function translated(jobs: JobQueue, toError: QueueBackend['toError']): JobQueue 
     enqueueAll: (added) => told(jobs.enqueueAll(added)),
     unfinished: (kind) => told(jobs.unfinished(kind)),
     restore: (...job) => told(jobs.restore(...job)),
+    hasten: () => told(jobs.hasten()),
     cancel: (...job) => told(jobs.cancel(...job)),
     state: (...job) => told(jobs.state(...job)),
     // A card is shown all the same while the queue is away.
@@ -76,6 +77,8 @@ class BullQueue implements JobQueue {
   readonly #adders: Adders;
   readonly #version: number;
   readonly #workers = new Set<JobWorkerHandle>();
+  /** Jobs that paused at the last look, and since when, by the clock that nobody sets. */
+  #paused = new Map<string, number>();
 
   constructor(backend: QueueBackend, queues: Queues, onError: (error: Error) => void, version: number) {
     this.#version = version;
@@ -136,6 +139,22 @@ class BullQueue implements JobQueue {
     }
     await this.enqueue(kind, id, payload, owner);
     return true;
+  }
+
+  async hasten(): Promise<void> {
+    const before = this.#paused;
+    this.#paused = new Map();
+    for (const queue of Object.values(this.#queues))
+      for (const job of await queue.getDelayed(0, -1)) {
+        const key = `${queue.name} ${job.id} ${job.attemptsStarted}`;
+        const since = before.get(key) ?? performance.now();
+        this.#paused.set(key, since);
+        if (performance.now() - since < LONGEST_PAUSE) continue;
+        // It can have begun since.
+        await job.promote().catch(async (error: unknown) => {
+          if ((await job.getState()) === 'delayed') throw error;
+        });
+      }
   }
 
   async cancel<K extends JobKind>(kind: K, id: string): Promise<boolean> {

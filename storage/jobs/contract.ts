@@ -74,6 +74,11 @@ export interface JobQueue {
     owner: JobOwner | null,
   ): Promise<boolean>;
   /**
+   * Starts jobs that pause for longer than any pause lasts: where a clock was set back, they would wait as long. Called
+   * from time to time, as it measures by itself how long they pause.
+   */
+  hasten(): Promise<void>;
+  /**
    * Cancels a job; false when it had already ended. A running job's `signal` aborts within a second. A waiting job
    * counts as cancelled at once; its handler is still called when its turn comes, with an aborted signal, so that
    * only the handler writes how a job ended.

@@ -1,6 +1,6 @@
 /** @file Looks at a Redis server: whether it would keep the queue. */
 import { Redis } from 'ioredis';
-import { redisUnavailable } from './bullmq-backend.ts';
+import { ASKED_ONCE, redisUnavailable } from './bullmq-backend.ts';
 
 export interface RedisFacts {
   /** Such as `7.4.1`. */
@@ -15,7 +15,7 @@ export interface RedisFacts {
 
 /** @throws KronaError REDIS_UNAVAILABLE */
 export async function inspectRedis(url: string): Promise<RedisFacts> {
-  const redis = new Redis(url, { lazyConnect: true, connectTimeout: 10_000, retryStrategy: () => null });
+  const redis = new Redis(url, ASKED_ONCE);
   redis.on('error', () => {});
   try {
     await redis.connect();

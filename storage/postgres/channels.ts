@@ -4,7 +4,7 @@ import { startingSettings } from '../../core/settings/defaults.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
 import type { Channel, Member, Platform } from '../../core/records.ts';
 import type { ChannelFacts } from '../records.ts';
-import type { Database, Operation } from './database.ts';
+import { patiently, type Database, type Operation } from './database.ts';
 import { modelOperations } from './models.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
 import { json, sql, type Sql } from './sql.ts';
@@ -108,7 +108,7 @@ const channels: Operation<'channels'> = (db) => async (platform) =>
   );
 
 const deleteChannel: Operation<'deleteChannel'> = (db) => async (id) => {
-  await db.query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
+  await patiently(db).query(sql`DELETE FROM krona.channel WHERE id = ${id}`);
 };
 
 const saveSettings: Operation<'saveSettings'> = (db) => async (channelId, settings, model) => {

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { pauseAfter } from '../../core/backoff.ts';
 import { asError, KronaError } from '../../core/errors.ts';
 import { retry } from '../../core/retrying.ts';
+import { KEEP_ALIVE, LONG_STATEMENT, STATEMENT } from '../patience.ts';
 import type { Records } from '../records.ts';
 import { sql, type Sql } from './sql.ts';
 
@@ -45,6 +46,9 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
     connectionString: url,
     max: CONNECTIONS,
     connectionTimeoutMillis: 30_000,
+    query_timeout: STATEMENT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
     types,
   });
   // The pool replaces a broken idle connection; without a listener the error would end the process.
@@ -67,10 +71,12 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
           return result;
         } catch (error) {
           // A connection that cannot roll back is discarded.
-          const broken = await client.query('ROLLBACK').then(
-            () => false,
-            () => true,
-          );
+          const broken =
+            isCode(error, 'DATABASE_UNAVAILABLE') ||
+            (await client.query('ROLLBACK').then(
+              () => false,
+              () => true,
+            ));
           client.off('error', lost);
           client.release(broken);
           throw databaseError(error);
@@ -84,6 +90,11 @@ export function connectDatabase(url: string, onError: (error: Error) => void): P
   };
 }
 
+/** The same database for statements that can take long, such as those of a migration. */
+export const patiently = (database: Database): Database => ({
+  query: (statement) => database.query({ ...statement, patience: LONG_STATEMENT }),
+});
+
 async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
@@ -92,9 +103,11 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-async function run<Row>(on: pg.Pool | pg.PoolClient, statement: Sql): Promise<Row[]> {
+async function run<Row>(on: pg.Pool | pg.PoolClient, { text, values, patience }: Sql): Promise<Row[]> {
+  // The last is not in pg's types.
+  const query = { text, values: [...values], query_timeout: patience };
   try {
-    const result = await on.query(statement.text, [...statement.values]);
+    const result = await on.query(query);
     return result.rows as Row[];
   } catch (error) {
     throw databaseError(error);
@@ -201,7 +214,9 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
 export function databaseError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   // `pg` gives no code for a lost connection or a connection timeout.
-  const isLost = /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+  const isLost = /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/.test(
+    error.message,
+  );
   const code = isLost ? 'ECONNRESET' : 'code' in error ? String(error.code) : '';
   const known = ERRORS.find(({ codes }) => codes.test(code));
   return known === undefined ? error : known.toError(error);

@@ -26,28 +26,25 @@ export async function inspectDatabase(url: string): Promise<DatabaseFacts> {
   const database = connectDatabase(url, () => {});
   try {
     const files = await migrationFiles();
-    const last = await lastMigration(database);
+    const applied = await appliedMigrations(database);
     return {
       ...(await serverFacts(database)),
       clockAhead: await clockAhead(database),
-      last,
+      last: Math.max(0, ...applied),
       known: Math.max(...files.map(({ number }) => number)),
-      pending: files.flatMap(({ number, name }) => (number > last ? [name] : [])),
+      pending: files.flatMap(({ number, name }) => (applied.has(number) ? [] : [name])),
     };
   } finally {
     await database.close();
   }
 }
 
-async function lastMigration(database: PooledDatabase): Promise<number> {
+async function appliedMigrations(database: PooledDatabase): Promise<ReadonlySet<number>> {
   const [{ made } = { made: false }] = await database.query<{ made: boolean }>(
     sql`SELECT to_regclass('krona.migration') IS NOT NULL AS made`,
   );
-  if (!made) return 0;
-  const rows = await database.query<{ last: number }>(
-    sql`SELECT coalesce(max(number), 0) AS last FROM krona.migration`,
-  );
-  return onlyRow(rows).last;
+  const rows = made ? await database.query<{ number: number }>(sql`SELECT number FROM krona.migration`) : [];
+  return new Set(rows.map(({ number }) => number));
 }
 
 async function serverFacts(

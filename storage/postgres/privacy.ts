@@ -13,7 +13,7 @@ import type {
   VoteFact,
 } from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
-import type { Operation } from './database.ts';
+import { patiently, type Operation } from './database.ts';
 import { countLikes } from './gallery.ts';
 import { LICENCE, PULL } from './models.ts';
 import { RUN } from './runs.ts';
@@ -69,7 +69,8 @@ const memberData: Operation<'memberData'> = (db) => async (id) => {
   };
 };
 
-const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
+const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
+  const db = patiently(database);
   // Captions also stand in the runs that were trained with the photos.
   const photos = await db.query(sql`
     WITH gone AS (
@@ -114,7 +115,7 @@ const eraseMember: Operation<'eraseMember'> = (db) => async (id) => {
 };
 
 const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
-  const rows = await db.query<{ hash: string }>(sql`
+  const rows = await patiently(db).query<{ hash: string }>(sql`
     SELECT blob_hash AS hash FROM krona.photo
     UNION SELECT blob_hash FROM krona.adapter
     UNION SELECT blob_hash FROM krona.picture

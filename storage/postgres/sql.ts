@@ -8,6 +8,8 @@ const PIECE = Symbol('sql');
 export interface Sql {
   readonly text: string;
   readonly values: readonly unknown[];
+  /** How long it may take, ms; unset: as other statements (database.ts). */
+  readonly patience?: number;
   readonly [PIECE]: true;
 }
 

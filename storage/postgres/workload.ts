@@ -1,5 +1,5 @@
 /** @file How much work all channels have open. */
-import type { Operation } from './database.ts';
+import { patiently, type Operation } from './database.ts';
 import type { Workload } from '../records.ts';
 import { onlyRow } from './rows.ts';
 import { sql } from './sql.ts';
@@ -19,7 +19,7 @@ const workload: Operation<'workload'> = (db) => () =>
 
 const storedBytesInAll: Operation<'storedBytesInAll'> = (db) => async () =>
   onlyRow(
-    await db.query<{ bytes: number }>(
+    await patiently(db).query<{ bytes: number }>(
       sql`SELECT coalesce(sum(size), 0)::bigint AS bytes FROM (${STORED}) AS stored`,
     ),
   ).bytes;

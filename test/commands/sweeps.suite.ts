@@ -228,6 +228,9 @@ export function sweepSuite(storage: () => Storage): void {
     expect((await channel.press('ann', `drop:${run.id}.2`)).fields![0]!.value).toBe('SWEEP_LAST');
     for (const other of [`drop:${run.id}.9`, `drop:${run.id}`, `drop:${crypto.randomUUID()}.0`])
       expect((await channel.press('ann', other)).fields![0]!.value).toBe('GONE');
+    const now = (await runNow(run)).sweep!;
+    await storage().records.updateRun(run.id, { sweep: { ...now, finalists: [crypto.randomUUID()] } });
+    expect((await channel.press('ann', `drop:${run.id}.2`)).fields![0]!.value).toBe('WORK_ENDED');
     await channel.say('ann', '/krona queue cancel');
     expect((await loadCard('run', run.id, storage())).title).toBe('The sweep of mochi was cancelled');
     expect((await channel.press('ann', `drop:${run.id}.2`)).fields![0]!.value).toBe('WORK_ENDED');

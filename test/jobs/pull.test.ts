@@ -1,11 +1,13 @@
 /** The worker pulls models from a hub on this machine, draws with several, and deletes what was removed. */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { exists } from '../../core/files.ts';
 import type { Pull } from '../../core/records.ts';
 import type { Worker } from '../../gpu-worker/main.ts';
+import type { WorkerContext } from '../../gpu-worker/jobs/context.ts';
+import { pullJob } from '../../gpu-worker/jobs/pull.ts';
 import { FakeHub } from '../helpers/fake-hub.ts';
 import { tinyFolder } from '../helpers/sd-fixtures.ts';
 import { until } from '../helpers/until.ts';
@@ -154,4 +156,29 @@ it('deletes the files of a model that was removed; work that names it says so', 
   const set = await shop.imagine({ model: NAME, count: 1 });
   await until(async () => (await records.set(set.id))!.state === 'failed');
   expect((await records.set(set.id))!.failure).toMatchObject({ code: 'MODEL_NOT_PULLED' });
+});
+
+it('closes a model that was removed in each engine of the process', async () => {
+  const path = join(shop.config.dataFolder, 'models', 'model');
+  await mkdir(path, { recursive: true });
+  await writeFile(join(path, '.krona-pull.json'), JSON.stringify({ model: NAME, files: null }));
+  const released: string[] = [];
+  const engine = (name: string) => ({
+    on: (model: string) => ({ release: async () => void released.push(`${name} ${model}`) }),
+  });
+  const engines = [engine('first'), engine('second')];
+  const records = { openPull: async () => null, modelCard: async () => null };
+  const context = {
+    ...shop.storage,
+    records,
+    engine: engines[0],
+    engines,
+    dataFolder: shop.config.dataFolder,
+  };
+  const { signal } = new AbortController();
+  await pullJob(context as unknown as WorkerContext)({
+    ...{ id: randomUUID(), payload: { model: NAME }, attempt: 1, lastTry: false, signal },
+  });
+  expect(released).toEqual([`first ${path}`, `second ${path}`]);
+  expect(await exists(path)).toBe(false);
 });

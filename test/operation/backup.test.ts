@@ -1,12 +1,14 @@
 /** A backup brings everything back: the same records, byte for byte, and the same files, also after an interruption. */
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import { dumpRecords, tableNames } from '../../storage/backup/dump.ts';
-import { blobFolder, readManifest, tableFile } from '../../storage/backup/manifest.ts';
+import { takeBackupFolder } from '../../storage/backup/folder.ts';
+import { blobFolder, readManifest, tableFile, type Manifest } from '../../storage/backup/manifest.ts';
 import { restoreBackup } from '../../storage/backup/restore.ts';
 import { embeddedDatabaseUrl } from '../../storage/embedded/database.ts';
 import { openRecords } from '../../storage/postgres/record-store.ts';
@@ -15,6 +17,7 @@ import { raw } from '../../storage/postgres/sql.ts';
 import { krona } from '../cli/run-krona.ts';
 import { openHouse, type TestHouse } from '../helpers/house.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
+import { hasS3, startS3 } from '../storage/helpers/s3-server.ts';
 import { startPostgres, type Server } from '../storage/helpers/servers.ts';
 
 let folder: string;
@@ -69,7 +72,8 @@ async function fill({ storage: { records, blobs } }: TestHouse): Promise<void> {
       id: randomUUID(),
       channelId: channel.id,
       memberId: member.id,
-      body: { kind: 'said', n },
+      // Some programs end lines there.
+      body: { kind: 'said', n, text: 'a\u2028b\u2029c\u0085d\r\n' },
     });
   await blobs.put(Buffer.from('nobody needs this'));
 }
@@ -101,7 +105,15 @@ describe('krona backup and restore', () => {
     expect(result).toMatchObject({ code: 0, blobs: { count: 2, missing: [] }, copied: 3, dropped: 1 });
     expect(result.rows).toBeGreaterThan(1200);
     // Neither Krona's keys nor the queue.
-    expect((await readdir(saved)).sort()).toEqual(['blobs', 'database', 'krona-backup.json']);
+    expect((await readdir(saved)).sort()).toEqual([
+      'backup.lock.1',
+      'blobs',
+      'database',
+      'krona-backup.json',
+    ]);
+    // And nobody else on this machine reads it.
+    for (const name of await readdir(saved, { recursive: true }))
+      expect([name, (await stat(join(saved, name))).mode & 0o077]).toEqual([name, 0]);
     // Again into the same folder: nothing is new.
     expect(await run('backup', saved)).toMatchObject({ code: 0, copied: 1, dropped: 1 });
     expect(await run('backup', join(house.config.dataFolder, 'backup'))).toMatchObject({
@@ -137,6 +149,33 @@ describe('krona backup and restore', () => {
       code: 1,
       error: { code: 'BACKUP_MISSING' },
     });
+  });
+
+  it('writes into no folder that has anything else in it, and into none that another backup is written into', async () => {
+    // Of another installation.
+    const dataFolder = join(folder, 'other');
+    await mkdir(join(dataFolder, 'database'), { recursive: true });
+    await writeFile(join(dataFolder, 'database/PG_VERSION'), '18');
+    await writeFile(join(dataFolder, 'secret'), 'hush-hush-hush-hush');
+    await writeFile(join(dataFolder, 'moderator-key'), 'hush-hush-hush-hush');
+    const link = join(folder, 'link');
+    await symlink(dataFolder, link);
+    const before = await readdir(dataFolder, { recursive: true });
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    const notEmpty = { code: 1, error: { code: 'BACKUP_FOLDER_NOT_EMPTY' } };
+    expect(await run('backup', dataFolder)).toMatchObject(notEmpty);
+    expect(await run('backup', join(dataFolder, 'database'))).toMatchObject(notEmpty);
+    vi.stubEnv('KRONA_DATA', dataFolder);
+    const itself = { code: 1, error: { code: 'BACKUP_IN_DATA_FOLDER' } };
+    for (const path of [link, join(link, 'new/folder')])
+      expect(await run('backup', path)).toMatchObject(itself);
+    expect(await readdir(dataFolder, { recursive: true })).toEqual(before);
+
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    const release = await takeBackupFolder(saved, house.config);
+    expect(await run('backup', saved)).toMatchObject({ code: 1, error: { code: 'BACKUP_FOLDER_IN_USE' } });
+    await release();
+    expect(await run('backup', saved)).toMatchObject({ code: 0 });
   });
 
   it('`krona upgrade --check` finds nothing to change, and names migrations that wait', async () => {
@@ -179,6 +218,108 @@ describe('a PostgreSQL server', () => {
     expect(line.revision).toBeGreaterThan(last!.revision);
     await records.deleteChannel(channel.id);
     await records.close();
+  });
+
+  it('names files that a backup has lost, and goes on when it has them again; files of others are none of it', async () => {
+    const lossy = join(folder, 'lossy');
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    await run('backup', lossy);
+    const database = connectDatabase(server.url, () => {});
+    await database.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
+    await database.close();
+    const { hash } = await house.storage.blobs.put(photo);
+    const path = join(blobFolder(lossy), hash.slice(0, 2), hash.slice(2, 4), hash);
+    await rename(path, join(folder, 'aside'));
+    await writeFile(join(path, '../.nfs0001'), 'of the system');
+    vi.stubEnv('KRONA_DATA', join(folder, 'lossy-target'));
+    vi.stubEnv('DATABASE_URL', server.url);
+    expect(await run('restore', lossy)).toMatchObject({ code: 1, copied: 1, damaged: [], missing: [hash] });
+    await rename(join(folder, 'aside'), path);
+    expect(await run('restore', lossy)).toMatchObject({ code: 0, copied: 1, missing: [] });
+    expect(await run('restore', lossy)).toMatchObject({ code: 1, error: { code: 'RESTORE_NOT_EMPTY' } });
+  });
+
+  it('takes nothing of a backup that somebody has forged', async () => {
+    const saved = join(folder, 'to-forge');
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    await run('backup', saved);
+    const manifest = await readManifest(saved);
+    const database = connectDatabase(server.url, () => {});
+    await database.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
+    await database.query(raw('CREATE TABLE public.bystander ()'));
+    const nowhere = async () => Promise.reject(new Error('no files'));
+    const options = { signal: new AbortController().signal, onProgress: () => {} };
+    const refused = async (change: (manifest: Manifest) => Partial<Manifest>, member?: Buffer) => {
+      const path = tableFile(saved, 'member');
+      const bytes = await readFile(path);
+      if (member !== undefined) await writeFile(path, member);
+      const sha256 = createHash('sha256')
+        .update(member ?? bytes)
+        .digest('hex');
+      const tables = manifest.tables.map((table) => (table.name === 'member' ? { ...table, sha256 } : table));
+      const forged = { ...manifest, tables, ...change({ ...manifest, tables }) };
+      await writeFile(join(saved, 'krona-backup.json'), JSON.stringify(forged));
+      const restoring = restoreBackup(
+        saved,
+        async () => ({ url: server.url, close: async () => {} }),
+        nowhere,
+        options,
+      );
+      await expect(restoring).rejects.toMatchObject({ code: 'BACKUP_DAMAGED' });
+      await writeFile(path, bytes);
+    };
+    const same = () => ({});
+    await refused(() => ({ id: "x'; DROP TABLE public.bystander; --" }));
+    await refused(({ tables }) => ({ tables: tables.filter(({ name }) => name !== 'photo') }));
+    await refused(({ tables }) => ({ tables: [...tables, tables[0]!] }));
+    await refused(({ tables }) => ({ tables: tables.map((table) => ({ ...table, rows: table.rows + 1 })) }));
+    await refused(() => ({ sequences: { nothing: 1 } }));
+    await refused(same, Buffer.from('no gzip'));
+    await refused(same, gzipSync('no JSON\n'));
+    await refused(same, gzipSync('{"id": 5}\n'));
+    await refused(same, gzipSync(''));
+    // 80 MB in one line, from 80 kB.
+    await refused(same, gzipSync(Buffer.alloc(80_000_000, 'a')));
+    const [row] = await database.query<{ bystander: string | null; krona: string | null }>(
+      raw("SELECT to_regclass('public.bystander') AS bystander, to_regclass('krona.member') AS krona"),
+    );
+    expect(row).toEqual({ bystander: 'bystander', krona: null });
+    await database.query(raw('DROP TABLE public.bystander'));
+    await database.close();
+  });
+
+  it.skipIf(!hasS3)('and a bucket are saved and brought back', async () => {
+    const s3 = await startS3();
+    await s3.addBucket('krona');
+    const { endpoint, keys } = s3.access;
+    const bucket = {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_ACCESS_KEY_ID: keys!.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: keys!.secretAccessKey,
+    };
+    for (const [name, value] of Object.entries(bucket)) vi.stubEnv(name, value);
+    const first = join(folder, 'to-the-bucket');
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    await run('backup', first);
+    const database = connectDatabase(server.url, () => {});
+    await database.query(raw('DROP SCHEMA IF EXISTS krona CASCADE'));
+    await database.close();
+    vi.stubEnv('KRONA_DATA', join(folder, 'bucket-data'));
+    vi.stubEnv('DATABASE_URL', server.url);
+    vi.stubEnv('KRONA_BLOBS', 's3://krona/saved');
+    expect(await run('restore', first)).toMatchObject({ code: 0, copied: 2, damaged: [], missing: [] });
+    const again = join(folder, 'from-the-bucket');
+    expect(await run('backup', again, '--check')).toMatchObject({
+      code: 0,
+      blobs: { count: 2, missing: [] },
+    });
+    const { hash } = await house.storage.blobs.put(photo);
+    const copy = await (await openBlobFolder(blobFolder(again))).get(hash);
+    expect(Buffer.from(copy).equals(photo)).toBe(true);
+    await s3.kill();
+    expect(await run('backup', again)).toMatchObject({ code: 1, error: { code: 'BLOBS_UNREACHABLE' } });
+    await s3.start();
+    await s3.stop();
   });
 
   it('is saved whole, table by table', async () => {

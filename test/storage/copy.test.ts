@@ -70,6 +70,29 @@ it('goes on where it was stopped, and tells how far it is', async () => {
   expect(await namesIn(target)).toEqual(hashes);
 });
 
+it('ends at the first blob that can’t be read, with all copies that were under way', async () => {
+  const target = await openBlobFolder(join(folder, 'ended'));
+  const read: string[] = [];
+  const failing: BlobStore = {
+    putBefore: (time) => source.putBefore(time),
+    stat: (hash) => source.stat(hash),
+    stream: async (hash) => {
+      if (read.push(hash) === 3) throw new KronaError('BLOBS_DENIED', 'not for you');
+      return source.stream(hash);
+    },
+    put: (bytes) => source.put(bytes),
+    get: (hash) => source.get(hash),
+    delete: (hash) => source.delete(hash),
+    deleteOlder: (hash, time) => source.deleteOlder(hash, time),
+    localPath: (hash) => source.localPath(hash),
+    publicLink: (hash, about) => source.publicLink(hash, about),
+    close: () => source.close(),
+  };
+  await expect(copyBlobs(failing, target, options())).rejects.toMatchObject({ code: 'BLOBS_DENIED' });
+  expect(await readdir(join(folder, 'ended/drafts'))).toEqual([]);
+  expect(read.length).toBeLessThan(10);
+});
+
 it('names damaged blobs and copies none of them; with a check, it repairs the target', async () => {
   await cp(join(folder, 'source'), join(folder, 'damaged'), { recursive: true });
   const damaged = await openBlobFolder(join(folder, 'damaged'));

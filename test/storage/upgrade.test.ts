@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectDatabase } from '../../storage/postgres/database.ts';
+import { inspectDatabase } from '../../storage/postgres/inspect.ts';
 import { openRecords } from '../../storage/postgres/record-store.ts';
 import { raw, sql } from '../../storage/postgres/sql.ts';
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
@@ -97,6 +98,31 @@ it('keeps what was there, and gives it the settings of its release', async () =>
   expect((await records.memberData(member)).sets).toHaveLength(1);
   await records.eraseMember(member);
   await records.close();
+});
+
+it('migrations that an earlier commit of main lacked before its last are made up for', async () => {
+  const other = await startEmbedded();
+  const database = connectDatabase(other.url, () => {});
+  await database.query(raw('CREATE SCHEMA krona'));
+  await database.query(
+    raw(
+      'CREATE TABLE krona.migration (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz)',
+    ),
+  );
+  // As commit a8e17bd0 had them.
+  for (const name of (await readdir(MIGRATIONS)).sort()) {
+    const number = Number.parseInt(name, 10);
+    if (number > 25 && number !== 31) continue;
+    await database.query(raw(await readFile(join(MIGRATIONS, name), 'utf8')));
+    await database.query(sql`INSERT INTO krona.migration (number, name) VALUES (${number}, ${name})`);
+  }
+  expect((await inspectDatabase(other.url)).pending).toContain('029-workers.sql');
+  const records = await openRecords(other.url, () => {});
+  expect(await records.workers()).toEqual([]);
+  expect((await inspectDatabase(other.url)).pending).toEqual([]);
+  await records.close();
+  await database.close();
+  await other.stop();
 });
 
 it('a database of a newer release is left alone', async () => {

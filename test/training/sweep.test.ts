@@ -1,5 +1,5 @@
 /** Successive halving over factors and rates: what it costs, what it refuses, and that a stopped sweep ends alike. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -108,6 +108,20 @@ describe('a sweep', () => {
     // The next best has now trained as long, and may be better still.
     expect(left).toContainEqual(second);
     expect(left.map(({ adapter }) => adapter)).not.toContain(best!.adapter);
+  });
+
+  it('goes on with cells of the same model only', async () => {
+    await runSweep(sweep('whole'));
+    const path = join(folder, 'whole', 'sweep.json');
+    const text = await readFile(path, 'utf8');
+    const { model, scores } = JSON.parse(text) as { model: object; scores: unknown[] };
+    expect(scores.length).toBeGreaterThanOrEqual(5);
+    await writeFile(path, JSON.stringify({ model: { ...model, unet: 'another' }, scores }));
+    await expect(runSweep(sweep('whole'))).rejects.toMatchObject({ code: 'RESUME_MISMATCH' });
+    // A power cut can leave the end of a file empty.
+    await writeFile(path, text.slice(0, -10));
+    await expect(runSweep(sweep('whole'))).rejects.toMatchObject({ code: 'RESUME_DAMAGED' });
+    await writeFile(path, text);
   });
 
   it('needs a constant learning rate', async () => {
