@@ -13,7 +13,7 @@ import type { DrawnPicture, TextToImage } from '../sampling/text-to-image.ts';
 import type { ModelSpeeds } from './model-speeds.ts';
 import type { OpenModels } from './open-models.ts';
 import { KEPT_ADAPTERS, type DrawAsk, type EngineWork, type PictureAsk } from './protocol.ts';
-import { encodedAt, StartingPicture } from './starting-picture.ts';
+import { latentsAt, StartingPicture } from './starting-picture.ts';
 import type { Place } from './turns.ts';
 
 export interface Studio {
@@ -40,8 +40,7 @@ export async function drawPictures(
     return models.painter(model);
   };
   const start = from && (await StartingPicture.of(from, ask, ready));
-  const steer =
-    steeredBy && (await steerBy(steeredBy, async (png) => (await encodedAt(png, ask, ready)).latents));
+  const steer = steeredBy && (await steerBy(steeredBy, (png) => latentsAt(png, ask, ready)));
   for (let done = 0; done < pictures.length;) {
     const drawn = await drawAlike(alike(pictures.slice(done)), { ask, start, steer }, studio, {
       signal,
