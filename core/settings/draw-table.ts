@@ -1,5 +1,5 @@
 /** @file The table of settings that decide how pictures are drawn; training's are in train-table.ts. */
-import { NOISES, SCHEDULERS } from './choices.ts';
+import { NOISES, SCHEDULERS, SPLITS, UPSCALES } from './choices.ts';
 import type { Setting } from './setting.ts';
 
 /**
@@ -118,6 +118,28 @@ export const DRAW_SETTINGS = {
     default: 4,
     chat: { name: 'count' },
     cli: { name: 'count', value: 'n', max: 64, default: '1' },
+  },
+  split: {
+    type: 'text',
+    choices: SPLITS,
+    description: 'Where several subjects stand; none: anywhere, and they mix',
+    default: 'auto',
+    chat: { name: 'split' },
+    cli: {
+      name: 'split',
+      value: 'how',
+      description:
+        'Where adapters act, in their order: auto (by words such as “above”), left-right, top-bottom; none: everywhere',
+      default: 'none',
+    },
+  },
+  upscale: {
+    type: 'text',
+    choices: UPSCALES,
+    description: 'What Upscale does: draw again at twice the size, or enlarge by a network',
+    default: 'redraw',
+    chat: { name: 'upscale' },
+    source: 'ESRGAN-slim of UpscalerJS',
   },
   imageStrength: {
     type: 'number',

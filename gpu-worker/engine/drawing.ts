@@ -10,6 +10,8 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { drawRefined } from '../sampling/refine.ts';
 import { steerBy, type Steer } from '../sampling/steering.ts';
 import type { DrawnPicture, TextToImage } from '../sampling/text-to-image.ts';
+import { encodeRaster, onWhite, rasterOf } from '../sampling/upscaling/raster.ts';
+import { Upscaler } from '../sampling/upscaling/upscaler.ts';
 import type { ModelSpeeds } from './model-speeds.ts';
 import type { OpenModels } from './open-models.ts';
 import { KEPT_ADAPTERS, type DrawAsk, type EngineWork, type PictureAsk } from './protocol.ts';
@@ -29,9 +31,10 @@ export interface Studio {
 
 /** Draws; between two steps, work of a higher rank goes first. */
 export async function drawPictures(
-  { pictures, check, from, steeredBy, ...ask }: Omit<DrawAsk, 'background'>,
+  { pictures, check, from, steeredBy, enlarge, ...ask }: Omit<DrawAsk, 'background'>,
   studio: Studio,
 ): Promise<void> {
+  if (enlarge) return enlargePicture(enlarge, check, studio);
   const { models, model, place, signal, tell } = studio;
   const prompts = pictures.map(({ prompt = ask.prompt }) => prompt);
   tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
@@ -57,7 +60,22 @@ export async function drawPictures(
   }
 }
 
-type Asked = Omit<DrawAsk, 'background' | 'pictures' | 'check' | 'from' | 'steeredBy'>;
+const upscaler = new Upscaler();
+
+/** Enlarges one picture, which can be transparent; it is scored on white. */
+async function enlargePicture(
+  { png, scale }: NonNullable<DrawAsk['enlarge']>,
+  check: boolean,
+  { place, signal, tell }: Studio,
+): Promise<void> {
+  await place.turn(signal);
+  const big = await upscaler.enlarge(await rasterOf(png, 'The picture'), scale, { signal });
+  const unsafe = check ? await unsafeness(onWhite(big)) : null;
+  const { width, height } = big;
+  tell({ picture: { place: 0, width, height, png: await encodeRaster(big, 9), unsafe } });
+}
+
+type Asked = Omit<DrawAsk, 'background' | 'pictures' | 'check' | 'from' | 'steeredBy' | 'enlarge'>;
 
 interface Begun {
   readonly ask: Asked;
@@ -80,10 +98,13 @@ async function drawAlike(
 ): Promise<readonly DrawnPicture[]> {
   await place.turn(signal);
   const painter = await models.painter(model);
-  const { prompt = request.prompt, adapters } = at(pictures, 0);
+  const { prompt = request.prompt, adapters, places = [] } = at(pictures, 0);
   const fast = await speeds.named(speed, model);
   const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
-  for (const path of adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
+  for (const [n, path] of adapters.entries()) {
+    const place = places[n];
+    adapter.push({ ...(await readAdapter(painter, path)), strength, ...(place && { place }) });
+  }
   const all = {
     ...request,
     prompt,
@@ -104,7 +125,7 @@ async function drawAlike(
 
 /** The first pictures, as many as have the same adapters and prompt. */
 function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
-  const kind = ({ adapters, prompt }: PictureAsk): string => [prompt ?? '', ...adapters].join('\n');
+  const kind = ({ seed: _, ...rest }: PictureAsk): string => JSON.stringify(rest);
   const other = pictures.findIndex((picture) => kind(picture) !== kind(at(pictures, 0)));
   return other < 0 ? pictures : pictures.slice(0, other);
 }

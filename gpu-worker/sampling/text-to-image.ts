@@ -19,7 +19,7 @@ import {
   strengthFeeds,
   type AppliedAdapter,
 } from '../adapters/adapter-inputs.ts';
-import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
+import { noiseStrengthOf, subjectOf } from '../adapters/files/adapter-info.ts';
 import { checkAdapter, readAdapter } from '../adapters/files/read-adapter.ts';
 import { checkStatedBase } from '../adapters/files/stated-facts.ts';
 import { isLimited, keepReleasable } from '../graph/room.ts';
@@ -48,7 +48,16 @@ import { PictureDecoder } from './picture-decoder.ts';
 import { PictureEncoder, withoutPart } from './picture-encoder.ts';
 import { SessionCache } from './session-cache.ts';
 import { ReferenceStates, Steering, type Steer } from './steering.ts';
-import { UNetRuns } from './unet-runs.ts';
+import {
+  backOf,
+  inView,
+  mergedPredictions,
+  regionGroups,
+  regionShares,
+  viewOf,
+  type View,
+} from './regions.ts';
+import { UNetRuns, type UNetBatch } from './unet-runs.ts';
 import { zip2 } from './zip.ts';
 
 export interface DrawRequest {
@@ -56,7 +65,7 @@ export interface DrawRequest {
   readonly prompt: string;
   /** null: the folder's force_zeros_for_empty_prompt decides. */
   readonly negative: string | null;
-  /** null: the model alone. Several add up. */
+  /** null: the model alone. Several add up, unless they have regions (regions.ts). */
   readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
@@ -166,10 +175,12 @@ export class TextToImage {
     const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
     await checkStatedBase(basename(path), metadata, this.model);
     const noiseStrength = noiseStrengthOf(metadata);
+    const subject = subjectOf(metadata);
     return {
       layers: withoutScales(layers),
       strength,
       ...(noiseStrength === undefined ? {} : { noiseStrength }),
+      ...(subject === undefined ? {} : { subject }),
       notes,
     };
   }
@@ -262,9 +273,8 @@ export class TextToImage {
     const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
     const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
     const guided = this.#isGuided(guidance);
-    const adapters = partOf(request, ['']);
-    const { batch, fixed } = await this.#unchangingInputs(request, guided);
-    const adapted = adapterFeeds(adapters);
+    const parts = await this.#parts(request, guided);
+    const { batch } = at(parts, 0);
     const size = this.model.vae.config.latent_channels * batch.height * batch.width * count;
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
@@ -283,22 +293,28 @@ export class TextToImage {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
-      const shared = { ...adapted, ...strengthFeeds(adapters, timestep, trained) };
-      const steered =
-        steering && (i - from) / (end - from) < steering.until
-          ? await steering.at(i, timestep, batch, fixed, shared)
-          : null;
+      const isSteered = steering !== undefined && (i - from) / (end - from) < steering.until;
       const scaled = scheduler.scaleModelInput(sample, i);
-      const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
-      const prediction = await this.#unets.predict(
-        steered ? { ...batch, beside: steered.pictures } : batch,
-        {
-          ...fixed,
-          latents: rowsOf(latents, batch.rows),
-          timesteps: new Float32Array(batch.rows).fill(timestep),
-          ...steered?.feeds,
-        },
-        shared,
+      const latents = rowsOf(perRow(guided ? [scaled, scaled] : [scaled], 1), batch.rows);
+      const predictions: Float32Array[] = [];
+      for (const part of parts) {
+        const shared = { ...part.adapted, ...strengthFeeds(part.adapters, timestep, trained) };
+        const steered = isSteered ? await steering.at(i, timestep, part.batch, part.fixed, shared) : null;
+        const seen = await this.#unets.predict(
+          steered ? { ...part.batch, beside: steered.pictures } : part.batch,
+          {
+            ...part.fixed,
+            latents: inView(latents, part.view, batch),
+            timesteps: new Float32Array(batch.rows).fill(timestep),
+            ...steered?.feeds,
+          },
+          shared,
+        );
+        predictions.push(inView(seen, backOf(part.view), batch));
+      }
+      const prediction = mergedPredictions(
+        predictions,
+        parts.map(({ share }) => share),
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
       const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
@@ -309,6 +325,24 @@ export class TextToImage {
     }
     await checkFinite(sample, 'Denoising', this.model);
     return sample;
+  }
+
+  /** What the model predicts in each step: once, or once for each region that has adapters of its own. */
+  async #parts(request: DrawRequest, guided: boolean) {
+    const groups = regionGroups([request.adapter ?? []].flat());
+    const parts: PredictedPart[] = [];
+    for (const { adapters: own, place } of groups) {
+      const asked = { ...request, adapter: own, prompt: place?.first?.prompt ?? request.prompt };
+      const adapters = partOf(asked, ['']);
+      const { batch, fixed } = await this.#unchangingInputs(asked, guided);
+      const share = new Float32Array(batch.height * batch.width).fill(1);
+      const view = viewOf(place, batch.height, batch.width);
+      parts.push({ batch, fixed, adapters, adapted: adapterFeeds(adapters), share, view });
+    }
+    const regions = groups.flatMap(({ place }) => place?.region ?? []);
+    const { height, width } = at(parts, 0).batch;
+    const shares = regionShares(regions, height, width);
+    return parts.map((part, n) => ({ ...part, share: shares[n] ?? part.share }));
   }
 
   /** What all steps of a request share: the shapes of a run, and the feeds beside latents, timesteps and adapters. */
@@ -484,6 +518,17 @@ export class TextToImage {
     );
     return { text, feeds: adapterFeeds(adapters) };
   }
+}
+
+/** One of the predictions of a step. */
+interface PredictedPart {
+  readonly batch: UNetBatch;
+  readonly fixed: Readonly<Record<string, Float32Array>>;
+  readonly adapters: readonly AppliedAdapter[];
+  readonly adapted: Feeds;
+  /** How much it counts at each place [h,w]. */
+  readonly share: Float32Array;
+  readonly view: View;
 }
 
 /** The parts of a request's adapters under `prefixes`, omitting adapters without any. */
