@@ -180,6 +180,7 @@ export async function drawRequest(
     // Chat draws sets to vote on; the command line draws one picture unless asked for more.
     count: given.count ?? 1,
     noise: given.noise ?? defaultOf('noise'),
+    quality: given.quality ?? defaultOf('quality'),
     ...(tiles !== 'auto' && { tiled: tiles === 'on' }),
   };
 }

@@ -211,6 +211,7 @@ export function detailsCard(source: SetCardSource): Card {
       settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
     ],
     ['sampling steps', String(settings.samplingSteps)],
+    ['quality', settings.quality === 'exact' ? null : settings.quality],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
   ];

@@ -109,6 +109,10 @@ export function targetOptions({
 export const DISTRIBUTIONS = ['normal', 'kaiming'] as const;
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 
+/** `exact`: as diffusers draws it; `fast`: weights in 8 bits on a CPU, and every second step reuses the one before. */
+export const QUALITIES = ['exact', 'fast'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
 /**
  * Where several subjects of a prompt stand, each of which only its own adapter draws: `auto` by the prompt's words, `none`
  * anywhere, and then the adapters add up.

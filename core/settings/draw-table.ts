@@ -1,5 +1,5 @@
 /** @file The table of settings that decide how pictures are drawn; training's are in train-table.ts. */
-import { NOISES, SCHEDULERS, SPLITS, UPSCALES } from './choices.ts';
+import { NOISES, QUALITIES, SCHEDULERS, SPLITS, UPSCALES } from './choices.ts';
 import type { Setting } from './setting.ts';
 
 /**
@@ -59,6 +59,15 @@ export const DRAW_SETTINGS = {
     default: { small: 20, large: 30 },
     chat: { name: 'sampling_steps' },
     cli: { name: 'steps', value: 'n' },
+  },
+  quality: {
+    type: 'text',
+    choices: QUALITIES,
+    description: 'fast: about two thirds of the time, and details differ a little',
+    default: 'exact',
+    chat: { name: 'quality' },
+    cli: { name: 'quality', value: 'how' },
+    source: 'DeepCache, arXiv 2312.00858',
   },
   negative: {
     type: 'text',

@@ -94,7 +94,7 @@ async function requestOf(
   { settings, negative, strength, start, steering }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
-  const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
+  const { guidance, rescale, scheduler, samplingSteps, refine, speed, quality } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
   const times = upscales ? enlargementOf(settings.upscale) : null;
   const scale = upscales ? (times ?? 2) : 1;
@@ -107,6 +107,7 @@ async function requestOf(
     scheduler,
     steps: samplingSteps,
     speed,
+    quality,
     width: scale * width,
     height: scale * height,
     ...(original

@@ -9,7 +9,7 @@ import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { weightedSpans } from '../../core/prompts/weights.ts';
 import type { PromptLength } from '../../core/records.ts';
-import type { SchedulerName } from '../../core/settings/choices.ts';
+import type { Quality, SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {
@@ -48,6 +48,7 @@ import { PictureDecoder } from './picture-decoder.ts';
 import { PictureEncoder, withoutPart } from './picture-encoder.ts';
 import { SessionCache } from './session-cache.ts';
 import { ReferenceStates, Steering, type Steer } from './steering.ts';
+import { Reuse, savingsOf } from './quality.ts';
 import {
   backOf,
   inView,
@@ -86,6 +87,8 @@ export interface DrawRequest {
   readonly noise: 'torch' | 'krona';
   /** Start from latents instead of pure noise. */
   readonly start?: StartPicture;
+  /** `fast` trades exactness for time (quality.ts); `exact` by default. */
+  readonly quality?: Quality;
   /** Whether pictures are decoded in tiles (tiles.ts); their size decides by default. */
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
@@ -288,6 +291,8 @@ export class TextToImage {
     let sample = start;
     const trained = this.#trainedTimesteps();
     const steering = request.steer && (await this.#steeringOf(request.steer, request, guided));
+    const savings = savingsOf(request.quality ?? 'exact', end - from, this.model);
+    const reuses = parts.map(() => new Reuse(savings));
     const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
@@ -297,18 +302,18 @@ export class TextToImage {
       const scaled = scheduler.scaleModelInput(sample, i);
       const latents = rowsOf(perRow(guided ? [scaled, scaled] : [scaled], 1), batch.rows);
       const predictions: Float32Array[] = [];
-      for (const part of parts) {
+      for (const [n, part] of parts.entries()) {
         const shared = { ...part.adapted, ...strengthFeeds(part.adapters, timestep, trained) };
         const steered = isSteered ? await steering.at(i, timestep, part.batch, part.fixed, shared) : null;
-        const seen = await this.#unets.predict(
-          steered ? { ...part.batch, beside: steered.pictures } : part.batch,
-          {
-            ...part.fixed,
-            latents: inView(latents, part.view, batch),
-            timesteps: new Float32Array(batch.rows).fill(timestep),
-            ...steered?.feeds,
-          },
-          shared,
+        const feeds = {
+          ...part.fixed,
+          latents: inView(latents, part.view, batch),
+          timesteps: new Float32Array(batch.rows).fill(timestep),
+          ...steered?.feeds,
+        };
+        const asked = steered ? { ...part.batch, beside: steered.pictures } : part.batch;
+        const seen = await at(reuses, n).predict(i - from, asked, (cheaper, more) =>
+          this.#unets.predict(cheaper, { ...feeds, ...more }, shared),
         );
         predictions.push(inView(seen, backOf(part.view), batch));
       }

@@ -18,6 +18,7 @@ const {
   speed: _speed,
   upscale: _upscale,
   split: _split,
+  quality: _quality,
   ...settings
 } = DEFAULT_SETTINGS;
 const own = JSON.stringify({ ...settings, a1: 4 });
