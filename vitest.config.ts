@@ -91,8 +91,8 @@ export default defineConfig({
     sequence: { sequencer: Mixed },
     // Threads of the runtime that share their cores with other files waste them by spinning.
     env: { KRONA_THREADS: '1' },
-    // Twice the cores of a small machine, as some always wait. Long patience, no timed assertions.
-    maxWorkers: 4,
+    // Three for each core of a small machine, as many always wait. Long patience, no timed assertions.
+    maxWorkers: 6,
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 15_000 } },

@@ -15,6 +15,7 @@ import type { Config } from '../core/config.ts';
 import { describeError, KronaError } from '../core/errors.ts';
 import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
+import { htmlPage } from './html-page.ts';
 import type { Log } from '../core/log.ts';
 import { errorsTotal } from '../core/metrics.ts';
 
@@ -29,6 +30,8 @@ const STATUS: Readonly<Record<string, Status>> = {
   BLOCKED: 403,
   NOT_ALLOWED: 403,
   PROXY_UNKNOWN: 403,
+  SLACK_INSTALL_LINK: 403,
+  SLACK_STATE: 403,
   LINK_INVALID: 403,
   LINK_EXPIRED: 403,
   FOREIGN_REQUEST: 403,
@@ -127,15 +130,8 @@ function requestError({ status, cause }: HTTPException): KronaError {
 /** JSON for the page's own requests, a small page for a person who followed a link. */
 function errorAnswer(context: Context, status: Status, code: string, message: string) {
   if (context.req.path.startsWith('/api/')) return context.json({ error: { code, message } }, status);
-  return context.html(
-    `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-      `<title>Krona</title><h1>Something went wrong</h1><p>${escapeHtml(message)}</p><p><a href="/">Open the chat</a></p></html>`,
-    status,
-  );
+  return context.html(htmlPage('Something went wrong', message), status);
 }
-
-const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /**
  * Refuses what another site makes a member's browser send: requests to a host name that is not Krona's (which its owner

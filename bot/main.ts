@@ -19,6 +19,7 @@ import { Delivery } from './delivery/delivery.ts';
 import { createHandlers } from './dispatch.ts';
 import { watchDuels } from './duels.ts';
 import { linkExpiry, originOfFiles } from './files.ts';
+import { installLink } from './slack/install-link.ts';
 import type { Gateway } from './gateway.ts';
 import { createHttp, listen } from './http.ts';
 import type { Log } from '../core/log.ts';
@@ -66,14 +67,28 @@ export async function startBot(storage: Storage, config: Config, { log }: BotOpt
   const secure = config.publicUrl?.startsWith('https:') ?? false;
   const pace = webAccess.local ? null : new Pace();
   const identity = new Identity({ records: storage.records, secret, access: webAccess, secure, pace });
-  mountWeb(app, { gateway: web, context, uploads, page, identity, pace, config, sockets });
   // Until the server listens, the port that it asked for.
   let address = config.publicUrl ?? `http://localhost:${config.port}`;
+  const linkToInstall = config.slack?.oauth ? () => installLink(address, secret) : null;
+  mountWeb(app, {
+    gateway: web,
+    context,
+    uploads,
+    page,
+    identity,
+    pace,
+    config,
+    installLink: linkToInstall,
+    sockets,
+  });
   const link = (hash: string, fileName: string): string =>
     address + signLink(config.secret, { hash, fileName, expiresAt: linkExpiry() });
 
   app.route('/api/v1', createRestApi({ context, link, address: () => address }));
-  const gateways = [web, ...(await platformGateways(config, { context, app, log, link }))];
+  const gateways = [
+    web,
+    ...(await platformGateways(config, { context, app, log, address: () => address, link })),
+  ];
   const outages = new Outages({ storage, log });
   const stopGateways: (() => Promise<void>)[] = [];
   const stopRelay = relayOutbox(storage.records, storage.jobs, {
@@ -145,14 +160,16 @@ interface PlatformParts {
   readonly context: CommandContext;
   readonly app: Parameters<typeof mountWeb>[0];
   readonly log: Log;
+  /** The bot's public address. */
+  readonly address: () => string;
   /** The address of a file, for a blob's hash. */
   readonly link: (hash: string, fileName: string) => string;
 }
 
 /** Discord's and Slack's gateways, loaded only where they are used: their clients take time and some 20 MB each. */
 async function platformGateways(
-  { discord, slack }: Config,
-  { context, app, log, link }: PlatformParts,
+  { discord, slack, secret }: Config,
+  { context, app, log, address, link }: PlatformParts,
 ): Promise<Gateway[]> {
   const gateways: Gateway[] = [];
   if (discord !== null) {
@@ -161,7 +178,7 @@ async function platformGateways(
   }
   if (slack !== null) {
     const { SlackGateway } = await import('./slack/slack-gateway.ts');
-    const gateway = new SlackGateway({ config: slack, context, log, link });
+    const gateway = new SlackGateway({ config: slack, secret, context, log, address, link });
     gateway.mount(app);
     gateways.push(gateway);
   }

@@ -70,7 +70,10 @@ export interface Config {
   readonly webAccess: WebAccess;
   /** DISCORD_TOKEN: the bot also runs on Discord. */
   readonly discord: DiscordConfig | null;
-  /** SLACK_BOT_TOKEN with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also runs on Slack. */
+  /**
+   * SLACK_BOT_TOKEN or SLACK_CLIENT_ID, with SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP): the bot also
+   * runs on Slack.
+   */
   readonly slack: SlackConfig | null;
 }
 
@@ -103,13 +106,22 @@ export interface DiscordConfig {
 }
 
 export interface SlackConfig {
-  readonly botToken: string;
+  /** Of one workspace; null: those in which the app is installed by OAuth alone. */
+  readonly botToken: string | null;
+  /** The app can be installed in further workspaces. */
+  readonly oauth: SlackOAuth | null;
   /** Events arrive over a WebSocket, without a public address. null: over HTTP at `/slack/events`. */
   readonly appToken: string | null;
   /** Checks that HTTP requests come from Slack. */
   readonly signingSecret: string | null;
   /** KRONA_SLACK_API: the Web API's address, for a proxy; null: Slack's own. */
   readonly api: string | null;
+}
+
+export interface SlackOAuth {
+  readonly clientId: string;
+  /** null: the app is a public client, which proves by PKCE (RFC 7636) that it began an installation. */
+  readonly clientSecret: string | null;
 }
 
 /**
@@ -213,21 +225,35 @@ function shards(env: Environment): number | 'auto' | null {
 }
 
 function slack(env: Environment): SlackConfig | null {
-  const botToken = env.SLACK_BOT_TOKEN;
+  const botToken = env.SLACK_BOT_TOKEN ?? null;
+  const oauth = slackOAuth(env);
   const appToken = env.SLACK_APP_TOKEN ?? null;
   const signingSecret = env.SLACK_SIGNING_SECRET ?? null;
-  if (!botToken) return null;
+  if (botToken === null && oauth === null) return null;
   if (appToken === null && signingSecret === null)
     throw new KronaError(
       'SLACK_APP_TOKEN_MISSING',
-      'SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN (Socket Mode) and SLACK_SIGNING_SECRET (HTTP) are not. Set one of them.',
+      `${botToken === null ? 'SLACK_CLIENT_ID' : 'SLACK_BOT_TOKEN'} is set, but SLACK_APP_TOKEN (Socket Mode) and SLACK_SIGNING_SECRET (HTTP) are not. Set one of them.`,
     );
   return {
     botToken,
+    oauth,
     appToken,
     signingSecret,
     api: api(env, 'KRONA_SLACK_API', 'https://proxy.example.org/api/'),
   };
+}
+
+/** @throws KronaError SLACK_CLIENT_URL_MISSING */
+function slackOAuth(env: Environment): SlackOAuth | null {
+  const clientId = env.SLACK_CLIENT_ID;
+  if (clientId === undefined) return null;
+  if (env.KRONA_URL === undefined)
+    throw new KronaError(
+      'SLACK_CLIENT_URL_MISSING',
+      'SLACK_CLIENT_ID is set, but KRONA_URL is not. Set KRONA_URL to the https address of this bot: Slack sends browsers back to it.',
+    );
+  return { clientId, clientSecret: env.SLACK_CLIENT_SECRET ?? null };
 }
 
 type UrlVariable = 'DATABASE_URL' | 'REDIS_URL' | 'KRONA_URL' | 'KRONA_DISCORD_API' | 'KRONA_SLACK_API';

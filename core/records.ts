@@ -11,6 +11,8 @@ export interface Channel {
   readonly platform: Platform;
   /** The platform's own id. */
   readonly externalId: string;
+  /** The platform's id of the server or workspace, as last reported; null where it is unknown. */
+  readonly serverId: string | null;
   readonly name: string;
   /** The model that it draws and trains with, by name; DEFAULT_MODEL: KRONA_MODEL's own. */
   readonly model: string;
@@ -18,6 +20,17 @@ export interface Channel {
   readonly settings: ChannelSettings;
   /** The platform admits only adults, as last reported. */
   readonly ageRestricted: boolean;
+}
+
+/** A workspace in which the app was installed by OAuth. */
+export interface Installation {
+  readonly platform: Platform;
+  /** The platform's id of the workspace. */
+  readonly serverId: string;
+  readonly name: string;
+  /** The bot's token, as core/sealed.ts seals it. */
+  readonly sealedToken: string;
+  readonly installedAt: Date;
 }
 
 export interface Member {

@@ -14,7 +14,7 @@ export interface WorkerFacts {
   readonly device: string;
   /** Bytes: of a card, what was free when the worker started; else of the machine. */
   readonly memory: number;
-  /** Names of the models that it draws with. */
+  /** Names of the models that it draws with: its own, and the pulled ones that it drew with last. */
   readonly models: readonly string[];
   /** Hashes of the adapters that its engine has in memory, the newest last. */
   readonly adapters: readonly string[];

@@ -23,6 +23,7 @@ import type {
   OpenUsage,
   MemberData,
   Duel,
+  Installation,
   Ranking,
   Post,
   Pull,
@@ -59,6 +60,13 @@ export interface ChannelFacts {
   readonly parent?: { readonly externalId: string; readonly name: string } | undefined;
   /** The platform's id of the server or workspace. */
   readonly serverId?: string | undefined;
+}
+
+/** Where a platform keeps a file apart from its messages. */
+export interface FilePlace {
+  readonly platform: Platform;
+  /** The workspace whose token can delete it; '': that of the configuration's token. */
+  readonly serverId: string;
 }
 
 /** Reads and writes: each call on its own on a `RecordStore`, or together inside `transaction`. */
@@ -277,17 +285,25 @@ export interface Records {
    *
    * @param source - the hash of the blob that it shows, or the id of the run whose loss curve it shows
    */
-  addPlatformFile(platform: Platform, id: string, source: string): Promise<void>;
+  addPlatformFile(at: FilePlace, id: string, source: string): Promise<void>;
   /** The newest wanted file of a source. */
-  platformFile(platform: Platform, source: string): Promise<string | null>;
+  platformFile(at: FilePlace, source: string): Promise<string | null>;
   /** Files to delete at the platform: nothing that they show exists any more. */
-  unwantedPlatformFiles(platform: Platform, limit: number): Promise<string[]>;
+  unwantedPlatformFiles(at: FilePlace, limit: number): Promise<string[]>;
   /**
    * Marks files as unwanted that a crashed process left: those that show no existing picture, adapter or loss curve.
    * Photos are among them, because they are shown to one member only, and briefly.
    */
   dropStrayPlatformFiles(platform: Platform): Promise<void>;
   removePlatformFile(platform: Platform, id: string): Promise<void>;
+
+  /** Adds the installation in a workspace, or replaces it. */
+  saveInstallation(installation: Omit<Installation, 'installedAt'>): Promise<void>;
+  /** The oldest first. */
+  installations(platform: Platform): Promise<Installation[]>;
+  /** Forgets an installation and its files at the platform. */
+  removeInstallation(platform: Platform, serverId: string): Promise<void>;
+
   /**
    * Adds a line once: if this member has a line with this id in this channel, returns it unchanged, with `added` false.
    *

@@ -55,13 +55,21 @@ export function isUncertain(error: unknown): boolean {
 
 export const isTokenDead = (error: unknown): boolean => TOKEN_DEAD.includes(reasonOf(error) ?? '');
 
-/** @param variable - the environment variable that holds the token */
-export function tokenInvalid(variable: string, cause?: unknown): KronaError {
+/** Where a token comes from: an environment variable, or the installation in a workspace. */
+export type TokenOrigin = 'SLACK_BOT_TOKEN' | 'SLACK_APP_TOKEN' | { readonly workspace: string };
+
+export function tokenInvalid(origin: TokenOrigin, cause?: unknown): KronaError {
+  if (typeof origin === 'object')
+    return new KronaError(
+      'SLACK_TOKEN_INVALID',
+      `Slack does not accept Krona's token for the workspace ${origin.workspace} (${reasonOf(cause) ?? 'invalid format'}). Install Krona there again.`,
+      { cause },
+    );
   const kind =
-    variable === 'SLACK_APP_TOKEN' ? 'xapp- token of Basic Information' : 'xoxb- token of Install App';
+    origin === 'SLACK_APP_TOKEN' ? 'xapp- token of Basic Information' : 'xoxb- token of Install App';
   return new KronaError(
     'SLACK_TOKEN_INVALID',
-    `Slack does not accept ${variable} (${reasonOf(cause) ?? 'invalid format'}). Copy the ${kind} at api.slack.com/apps again and restart Krona.`,
+    `Slack does not accept ${origin} (${reasonOf(cause) ?? 'invalid format'}). Copy the ${kind} at api.slack.com/apps again and restart Krona.`,
     { cause },
   );
 }
@@ -76,10 +84,14 @@ function scopeMissing(method: string, cause: unknown): KronaError {
 }
 
 /** The error of a failed call that its caller does not handle itself. Slack's error stays as the cause. */
-export function toKronaError(error: unknown, method: string): KronaError {
+export function toKronaError(
+  error: unknown,
+  method: string,
+  origin: TokenOrigin = 'SLACK_BOT_TOKEN',
+): KronaError {
   if (error instanceof KronaError) return error;
   const reason = reasonOf(error);
-  if (isTokenDead(error)) return tokenInvalid('SLACK_BOT_TOKEN', error);
+  if (isTokenDead(error)) return tokenInvalid(origin, error);
   if (reason === 'missing_scope') return scopeMissing(method, error);
   if (retryAfter(error) !== null)
     return new KronaError(

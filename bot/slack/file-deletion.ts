@@ -3,6 +3,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { Log } from '../../core/log.ts';
 import { repeat } from '../../core/retrying.ts';
 import { GONE, KEPT, reasonOf, SHUT } from './failures.ts';
+import type { FilePlace } from '../../storage/records.ts';
 import { isFileGone } from './uploading.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -15,13 +16,15 @@ const BATCH = 50;
 export class FileDeletion {
   readonly #api: SlackApi;
   readonly #records: CommandContext['records'];
+  readonly #place: FilePlace;
   readonly #log: Log;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(api: SlackApi, records: CommandContext['records'], log: Log) {
+  constructor(api: SlackApi, records: CommandContext['records'], place: FilePlace, log: Log) {
     this.#api = api;
     this.#records = records;
+    this.#place = place;
     this.#log = log;
   }
 
@@ -60,7 +63,7 @@ export class FileDeletion {
   /** @throws the first error, after all were tried: a file that can't be deleted does not hold up the others */
   async #deleteUnwanted(): Promise<void> {
     const failures: unknown[] = [];
-    for (const id of await this.#records.unwantedPlatformFiles('slack', BATCH))
+    for (const id of await this.#records.unwantedPlatformFiles(this.#place, BATCH))
       if (!this.#stopping.signal.aborted)
         await this.#unshare(id)
           .then(() => this.delete(id))

@@ -16,7 +16,7 @@ type Body = Record<string, unknown>;
 export class HttpReceiver implements Receiver {
   readonly #signingSecret: string;
   readonly #log: Log;
-  #app: App | null = null;
+  #app: Pick<App, 'processEvent'> | null = null;
   #open = false;
 
   /** Slack comes to the bot's server, so that it listens is all that the bot knows. */
@@ -34,7 +34,7 @@ export class HttpReceiver implements Receiver {
     server.post('/slack/events', bodyLimit({ maxSize: MAX_BODY }), (context) => this.#answer(context));
   }
 
-  init(app: App): void {
+  init(app: Pick<App, 'processEvent'>): void {
     this.#app = app;
   }
 

@@ -28,6 +28,8 @@ export interface IncomingParts
   readonly botUser: string;
   readonly team: string;
   readonly context: CommandContext;
+  /** The app was removed from the workspace, or its token withdrawn. */
+  onRemoved(): void;
 }
 
 /** The parts of a request for suggestions that are read; Bolt leaves its body untyped. */
@@ -79,6 +81,8 @@ export class Incoming {
     app.event('reaction_removed', async ({ event, context }) =>
       this.#underWay.add(this.#reactions.take(event, false, isRetry(context))),
     );
+    for (const end of ['app_uninstalled', 'tokens_revoked'] as const)
+      app.event(end, async () => this.#parts.onRemoved());
     app.event('app_home_opened', async ({ event }) => {
       if (event.tab === 'home') this.#underWay.add(this.#home(event.user));
     });

@@ -1,10 +1,10 @@
 /** @file What the tokens for Slack can do: asked by `krona doctor`. */
 import type { SlackConfig } from '../../core/config.ts';
 import { isTokenDead, tokenInvalid } from './failures.ts';
-import { NEEDED_SCOPES } from './manifest.ts';
+import { NEEDED_SCOPES } from './scopes.ts';
 import { SlackApi } from './web-api.ts';
 
-export interface Installation {
+export interface TokenReach {
   /** Name of the workspace. */
   readonly workspace: string;
   /** Scopes that the app lacks; none where Slack doesn't tell which it has. */
@@ -12,7 +12,10 @@ export interface Installation {
 }
 
 /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
-export async function describeInstallation({ botToken, appToken, api }: SlackConfig): Promise<Installation> {
+export async function describeInstallation(
+  botToken: string,
+  { appToken, api }: SlackConfig,
+): Promise<TokenReach> {
   const silent = { info: () => {}, warn: () => {}, error: () => {} };
   const web = new SlackApi(botToken, api, silent);
   try {

@@ -3,30 +3,11 @@
  * https://docs.slack.dev/reference/app-manifest
  */
 import type { webApi } from '@slack/bolt';
+import { REDIRECT_PATH } from './oauth.ts';
+import { NEEDED_SCOPES, OPTIONAL_SCOPES } from './scopes.ts';
 import { REMIX_TITLE } from '../photo-form.ts';
 
 export type Manifest = webApi.AppsManifestCreateArguments['manifest'];
-type Scope = NonNullable<NonNullable<NonNullable<Manifest['oauth_config']>['scopes']>['bot']>[number];
-
-/** Scopes that the bot needs, and what fails without each. */
-export const NEEDED_SCOPES: readonly { readonly scope: Scope; readonly without: string }[] = [
-  { scope: 'commands', without: 'commands do not reach it' },
-  { scope: 'chat:write', without: 'it cannot post messages' },
-  { scope: 'files:read', without: 'it cannot read photos from members' },
-  { scope: 'files:write', without: 'it cannot show pictures' },
-  { scope: 'reactions:read', without: 'votes do not reach it' },
-  { scope: 'reactions:write', without: 'it cannot add the reactions to vote with' },
-  { scope: 'users:read', without: 'it does not know names and admins' },
-];
-
-/** Optional scopes: user groups as roles, posting each message once also across a kill, names of private channels. */
-const OPTIONAL_SCOPES: readonly Scope[] = [
-  'usergroups:read',
-  'channels:history',
-  'groups:history',
-  'groups:read',
-];
-
 /** @param address - where the bot is reached over HTTP (`https://krona.example.org`); null: Socket Mode */
 export function appManifest(address: string | null): Manifest {
   const url = address === null ? {} : { url: `${address}/slack/events` };
@@ -71,12 +52,19 @@ export function appManifest(address: string | null): Manifest {
       ],
     },
     oauth_config: {
+      ...(address !== null && { redirect_urls: [`${address}${REDIRECT_PATH}`] }),
       scopes: { bot: NEEDED_SCOPES.map(({ scope }) => scope), bot_optional: [...OPTIONAL_SCOPES] },
     },
     settings: {
       event_subscriptions: {
         ...requestUrl,
-        bot_events: ['app_home_opened', 'reaction_added', 'reaction_removed'],
+        bot_events: [
+          'app_home_opened',
+          'app_uninstalled',
+          'reaction_added',
+          'reaction_removed',
+          'tokens_revoked',
+        ],
       },
       interactivity: {
         is_enabled: true,

@@ -11,7 +11,7 @@ import {
   messageError,
   placeError,
   reasonOf,
-  tokenInvalid,
+  toKronaError,
 } from './failures.ts';
 import type { HeardChannels } from './heard-channels.ts';
 import type { Renderer } from './renderer.ts';
@@ -155,7 +155,7 @@ export class Messages {
   #tellOfDeadToken(error: unknown): void {
     if (!isTokenDead(error) || this.#tokenDead) return;
     this.#tokenDead = true;
-    const { code, message } = tokenInvalid('SLACK_BOT_TOKEN', error);
+    const { code, message } = toKronaError(error, 'chat.postMessage');
     this.#parts.log.error({ code }, `${code}: ${message}`);
   }
 }

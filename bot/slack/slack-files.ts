@@ -29,24 +29,20 @@ export interface ShownFile {
 export class SlackFiles {
   readonly #uploading: Uploading;
   readonly #deletion: FileDeletion;
-  readonly #context: Pick<CommandContext, 'blobs' | 'records'>;
+  readonly #blobs: CommandContext['blobs'];
   readonly #ids = new RecentMap<string, Promise<string>>(REMEMBERED);
   /** Keys that each message shows, by channel and ts. */
   readonly #shownBy = new RecentMap<string, ReadonlySet<string>>(REMEMBERED);
 
-  constructor(
-    uploading: Uploading,
-    deletion: FileDeletion,
-    context: Pick<CommandContext, 'blobs' | 'records'>,
-  ) {
+  constructor(uploading: Uploading, deletion: FileDeletion, blobs: CommandContext['blobs']) {
     this.#uploading = uploading;
     this.#deletion = deletion;
-    this.#context = context;
+    this.#blobs = blobs;
   }
 
   /** A blob as a file to be shown. */
   ofBlob(hash: string, alt: string): ShownFile {
-    return { key: hash, source: hash, alt, bytes: () => this.#context.blobs.get(hash) };
+    return { key: hash, source: hash, alt, bytes: () => this.#blobs.get(hash) };
   }
 
   /**
@@ -113,7 +109,7 @@ export class SlackFiles {
   async #standing({ key, source }: ShownFile): Promise<string | null> {
     // A curve changes with every step.
     if (key !== source) return null;
-    const id = await this.#context.records.platformFile('slack', source);
+    const id = await this.#uploading.known(source);
     return id !== null && (await this.#uploading.state(id)) === 'ready' ? id : null;
   }
 

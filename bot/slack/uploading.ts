@@ -3,6 +3,7 @@ import type { CommandContext } from '../../commands/contract.ts';
 import { pauseAfter } from '../../core/backoff.ts';
 import { KronaError } from '../../core/errors.ts';
 import { retry } from '../../core/retrying.ts';
+import type { FilePlace } from '../../storage/records.ts';
 import { reasonOf } from './failures.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -24,10 +25,17 @@ export const isFileGone = (error: unknown): boolean =>
 export class Uploading {
   readonly #api: SlackApi;
   readonly #records: CommandContext['records'];
+  readonly #place: FilePlace;
 
-  constructor(api: SlackApi, records: CommandContext['records']) {
+  constructor(api: SlackApi, records: CommandContext['records'], place: FilePlace) {
     this.#api = api;
     this.#records = records;
+    this.#place = place;
+  }
+
+  /** The id of the newest file that this or an earlier process has uploaded for a source; null: none. */
+  known(source: string): Promise<string | null> {
+    return this.#records.platformFile(this.#place, source);
   }
 
   /**
@@ -51,7 +59,7 @@ export class Uploading {
     const { upload_url: url, file_id: id } = begun;
     if (!url || !id) throw uploadFailed(name);
     // Before Slack has the bytes: whatever happens next, the file can be deleted there.
-    await this.#records.addPlatformFile('slack', id, source);
+    await this.#records.addPlatformFile(this.#place, id, source);
     const sent = await fetch(url, { method: 'POST', body: Buffer.from(bytes) }).catch((cause: unknown) => {
       throw uploadFailed(name, cause);
     });

@@ -11,7 +11,7 @@ import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
 import { Backoff, pauseAfter } from '../../core/backoff.ts';
 import { retry } from '../../core/retrying.ts';
-import { isUncertain, retryAfter, toKronaError } from './failures.ts';
+import { isUncertain, retryAfter, toKronaError, type TokenOrigin } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
 const MESSAGE_EVERY = 1_050;
@@ -81,7 +81,11 @@ export class SlackApi {
   /** A process before this one may have posted just now. */
   readonly #began = performance.now();
 
-  constructor(token: string, api: string | null, log: Log) {
+  readonly #origin: TokenOrigin;
+
+  /** @param origin - of the token, for errors */
+  constructor(token: string, api: string | null, log: Log, origin: TokenOrigin = 'SLACK_BOT_TOKEN') {
+    this.#origin = origin;
     this.client = new webApi.WebClient(token, clientOptions(api, log));
   }
 
@@ -126,7 +130,7 @@ export class SlackApi {
         },
       });
     } catch (error) {
-      throw toKronaError(error, method);
+      throw toKronaError(error, method, this.#origin);
     }
   }
 

@@ -23,6 +23,7 @@ import type {
   AdministrationView,
   EntryView,
   RulesView,
+  SlackView,
   TokenView,
   WorkerView,
   WorkView,
@@ -40,18 +41,20 @@ export interface AdministrationParts {
   readonly context: CommandContext;
   readonly identity: Identity;
   readonly config: Pick<Config, 'dataFolder' | 'secret' | 'webhookOrigins'>;
+  /** A link that installs the app in a further Slack workspace; null: it can't be. */
+  readonly installLink: (() => string) | null;
 }
 
 /** Routes below `/administration`; each is for moderators of the installation only. */
 export function administrationRoutes(parts: AdministrationParts) {
-  const { context: commands, identity, config } = parts;
+  const { context: commands, identity } = parts;
   return new Hono()
     .use(async (context, next) => {
       await identity.require(context);
       identity.requireModerator(context, 'look after the installation');
       await next();
     })
-    .get('/', async (context) => context.json(await overview(commands, config)))
+    .get('/', async (context) => context.json(await overview(parts)))
     .get('/channels/:id/rules', async (context) => {
       const channel = await requireChannel(commands, context.req.param('id'));
       const member = await identity.require(context);
@@ -129,10 +132,9 @@ async function requireWork(
   return { work, channel: await requireChannel(commands, workRecord(work).channelId) };
 }
 
-async function overview(
-  { records }: CommandContext,
-  { dataFolder, webhookOrigins }: AdministrationParts['config'],
-): Promise<AdministrationView> {
+async function overview({ context, config, installLink }: AdministrationParts): Promise<AdministrationView> {
+  const { records } = context;
+  const { dataFolder, webhookOrigins } = config;
   const { bsize, bavail, blocks } = await statfs(dataFolder);
   return {
     computer: describeComputer(await records.modelCard()),
@@ -148,7 +150,18 @@ async function overview(
     channels: await records.channelsOfAll(MOST_CHANNELS),
     tokens: (await records.listApiTokens()).map(tokenView),
     webhooks: webhookOrigins.length > 0,
+    slack: installLink && (await slackView(records, installLink())),
     log: (await records.auditOfAll(MOST_ENTRIES)).map(entryView),
+  };
+}
+
+async function slackView(records: CommandContext['records'], installLink: string): Promise<SlackView> {
+  const installed = await records.installations('slack');
+  return {
+    installLink,
+    workspaces: installed.map(({ serverId, name, installedAt }) => ({
+      ...{ id: serverId, name, at: installedAt.getTime() },
+    })),
   };
 }
 

@@ -35,6 +35,7 @@ export interface ApiParts {
   /** null where only people on this machine use the chat. */
   readonly pace: Pace | null;
   readonly config: AdministrationParts['config'];
+  readonly installLink: AdministrationParts['installLink'];
 }
 
 const memberView = ({ id, name }: MemberView): MemberView => ({ id, name });

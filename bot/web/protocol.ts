@@ -210,6 +210,13 @@ export interface RulesView {
 }
 
 /** What the administrator's page shows. */
+export interface SlackView {
+  /** Installs the app in a further workspace. */
+  readonly installLink: string;
+  /** Oldest first; `at` in ms. */
+  readonly workspaces: readonly { readonly id: string; readonly name: string; readonly at: number }[];
+}
+
 export interface AdministrationView {
   /** What the workers compute on, in sentences. */
   readonly computer: string;
@@ -232,6 +239,8 @@ export interface AdministrationView {
   readonly tokens: readonly TokenView[];
   /** Whether tokens can have webhooks. */
   readonly webhooks: boolean;
+  /** Slack workspaces in which the app was installed by OAuth; null: it can't be. */
+  readonly slack: SlackView | null;
   /** Newest first. */
   readonly log: readonly EntryView[];
 }

@@ -20,6 +20,7 @@ export interface WebParts {
   readonly identity: Identity;
   readonly pace: Pace | null;
   readonly config: AdministrationParts['config'];
+  readonly installLink: AdministrationParts['installLink'];
   readonly sockets: WebSocketServer;
 }
 

@@ -29,12 +29,16 @@ async function askDiscord(config: DiscordConfig): Promise<Finding[]> {
 
 export async function lookAtSlack({ slack }: Config): Promise<Finding[]> {
   if (slack === null) return [];
-  return askSlack(slack);
+  if (slack.botToken === null)
+    return [
+      ok('slack', 'no SLACK_BOT_TOKEN: only workspaces in which the app was installed by OAuth are served'),
+    ];
+  return askSlack(slack.botToken, slack);
 }
 
-async function askSlack(config: SlackConfig): Promise<Finding[]> {
+async function askSlack(botToken: string, config: SlackConfig): Promise<Finding[]> {
   const { describeInstallation } = await import('../../bot/slack/installation.ts');
-  const { workspace, missing } = await describeInstallation(config);
+  const { workspace, missing } = await describeInstallation(botToken, config);
   if (missing.length > 0)
     return missing.map(({ scope, without }) =>
       warning('slack', `The app lacks the scope ${scope}, so ${without}. Add it, and reinstall the app.`),

@@ -1,6 +1,7 @@
 /** @file Drawing in the engine process: all pictures of a request, each as soon as it is done. */
 import { setImmediate as nextLoop } from 'node:timers/promises';
 import { at } from '../../core/at.ts';
+import { onFirstUse } from '../../core/on-first-use.ts';
 import { encodePng } from '../../core/pictures/encode.ts';
 import type { PromptLength } from '../../core/records.ts';
 import type { AppliedAdapter } from '../adapters/adapter-inputs.ts';
@@ -147,17 +148,7 @@ async function readAdapter(painter: TextToImage, path: string): Promise<AppliedA
   return adapter;
 }
 
-/** Opens once, on first use; again after a failure. */
-function opened<T>(open: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | null = null;
-  return () =>
-    (known ??= open().catch((error: unknown) => {
-      known = null;
-      throw error;
-    }));
-}
-
-const openClassifier = opened(openMobileNet);
+const openClassifier = onFirstUse(openMobileNet);
 
 async function unsafeness(picture: DrawnPicture): Promise<number> {
   const scores = await (await openClassifier()).classify([picture]);

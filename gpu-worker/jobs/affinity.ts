@@ -3,6 +3,7 @@
  * et al., EuroSys 2010). The order of the queue stays, as only the next job is ever waited for.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_MODEL } from '../../core/settings/model-card.ts';
 import { isTaking, type WorkerFacts, type WorkerRecord } from '../../core/workers.ts';
 import type { BeforeTaking } from '../../storage/jobs/contract.ts';
 import type { Records } from '../../storage/records.ts';
@@ -69,5 +70,7 @@ async function needsOf(setId: string, records: Records): Promise<Needs | null> {
   const set = await records.set(setId);
   if (set === null) return null;
   const adapters = await adaptersOf(set, records);
-  return { model: null, adapters: adapters.map(({ blobHash }) => blobHash) };
+  // The default is each worker's own.
+  const model = set.model === DEFAULT_MODEL ? null : set.model;
+  return { model, adapters: adapters.map(({ blobHash }) => blobHash) };
 }

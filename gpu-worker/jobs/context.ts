@@ -22,6 +22,8 @@ export interface WorkerContext {
   readonly model: ModelCard;
   /** Hashes of the adapters that the engine has in memory. */
   readonly held: RecentMap<string, true>;
+  /** Names of the pulled models that the engine drew with last: they are on this machine, and may be open. */
+  readonly opened: RecentMap<string, true>;
   /** Each unfinished run has a folder in it, `runs/<id>`. */
   readonly dataFolder: string;
   /** Other workers can lack this data folder: what they need to go on with a training is stored with the blobs. */

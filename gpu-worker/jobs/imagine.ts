@@ -20,9 +20,11 @@ export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return async (job) => {
     const { setId } = job.payload;
     if (await waits(setId, context.records)) return;
-    await carryOut(SETS, setId, job, context, async (set, conduct) =>
-      imagine(set, await contextOn(context, set.model, conduct), conduct),
-    );
+    await carryOut(SETS, setId, job, context, async (set, conduct) => {
+      const there = await contextOn(context, set.model, conduct);
+      if (there !== context) context.opened.set(set.model, true);
+      return imagine(set, there, conduct);
+    });
   };
 }
 

@@ -16,7 +16,8 @@ const FRESH = 1_000;
 interface PresenceOptions {
   readonly records: Pick<RecordStore, 'saveWorker' | 'workers' | 'removeWorker'>;
   /** What stays as it is. */
-  readonly identity: Omit<WorkerFacts, 'doing' | 'state' | 'adapters'>;
+  readonly identity: Omit<WorkerFacts, 'doing' | 'state' | 'adapters' | 'models'>;
+  readonly models: () => readonly string[];
   readonly adapters: () => readonly string[];
   /** Somebody wants this worker to drain; called once. */
   readonly onDrain: () => void;
@@ -41,8 +42,8 @@ export class Presence {
   }
 
   get facts(): WorkerFacts {
-    const { identity, adapters } = this.#options;
-    return { ...identity, adapters: adapters(), doing: [...this.#doing], state: this.#state };
+    const { identity, models, adapters } = this.#options;
+    return { ...identity, models: models(), adapters: adapters(), doing: [...this.#doing], state: this.#state };
   }
 
   set state(state: WorkerFacts['state']) {

@@ -19,6 +19,9 @@ import { Presence } from './presence.ts';
 /** Pictures under way when a worker drains are given back after this time, ms. Trainings are given back at once. */
 const FINISH = 60_000;
 
+/** Pulled models that count as open: how many are, memory decides. */
+const KEPT_MODELS = 3;
+
 export interface StationDevice {
   readonly asked: EngineDevice;
   readonly chosen: EngineWork['device']['answer'];
@@ -42,12 +45,13 @@ export class Station {
 
   /** Registers, then takes one training, one sweep and one set of pictures at a time. */
   static async start(
-    shared: Omit<WorkerContext, 'held'>,
+    shared: Omit<WorkerContext, 'held' | 'opened'>,
     jobs: JobQueue,
     { asked, chosen }: StationDevice,
   ): Promise<Station> {
     const held = new RecentMap<string, true>(KEPT_ADAPTERS);
-    const context = { ...shared, held };
+    const opened = new RecentMap<string, true>(KEPT_MODELS);
+    const context = { ...shared, held, opened };
     const { records, model, log } = context;
     let station: Station | null = null;
     const presence = new Presence({
@@ -58,8 +62,8 @@ export class Station {
         version,
         device: asked.card === null ? chosen.device : `${chosen.device}:${asked.card}`,
         memory: chosen.memory ?? totalmem(),
-        models: [model.name],
       },
+      models: () => [model.name, ...opened.keys()],
       adapters: () => [...held.keys()],
       onDrain: () => void station?.drain(),
       log,

@@ -3,6 +3,7 @@
  * are close to each other. Source of weights and preparation: npm `nsfwjs`, of github.com/gantman/nsfw_model.
  */
 import { at } from '../../core/at.ts';
+import { onFirstUse } from '../../core/on-first-use.ts';
 import { compileFunction } from '../graph/compile.ts';
 import { Session } from '../graph/runtime.ts';
 import { mobileNetV2 } from '../models/mobilenet.ts';
@@ -35,14 +36,17 @@ export interface MobileNet {
 /** Side of the network's pictures, pixels. */
 const SIDE = 224;
 
-/** Reads the weights and compiles, in about half a second. @throws KronaError SAFETY_MODEL_MISSING */
-export async function openMobileNet(): Promise<MobileNet> {
+/** Reads the weights and compiles: most of the time to open it, so a process does it once. 10 MB. */
+const program = onFirstUse(async () => {
   const parameters = givenParameters(await readNsfwWeights());
-  const session = await Session.create(
-    compileFunction({ pictures: [1, 3, SIDE, SIDE] }, ({ pictures }) => ({
-      ...mobileNetV2(parameters, pictures, CLASSES.length),
-    })),
-  );
+  return compileFunction({ pictures: [1, 3, SIDE, SIDE] }, ({ pictures }) => ({
+    ...mobileNetV2(parameters, pictures, CLASSES.length),
+  }));
+});
+
+/** Takes about half a second at first. @throws KronaError SAFETY_MODEL_MISSING */
+export async function openMobileNet(): Promise<MobileNet> {
+  const session = await Session.create(await program());
   const run = (picture: RgbPicture) => session.run({ pictures: prepared(picture) });
   return {
     async classify(list) {

@@ -59,7 +59,7 @@ async function readStored(): Promise<Map<string, StoredNumbers>> {
   for (const { name, shape, quantization } of manifest.weightsManifest.flatMap(({ weights }) => weights)) {
     const { min, scale } = quantization;
     const size = sizeOf(shape);
-    const data = Float32Array.from(bytes.subarray(offset, offset + size), (byte) => byte * scale + min);
+    const data = new Float32Array(bytes.subarray(offset, offset + size)).map((byte) => byte * scale + min);
     stored.set(name, { shape, data });
     offset += size;
   }

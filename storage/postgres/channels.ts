@@ -11,7 +11,7 @@ import { json, sql } from './sql.ts';
 
 // A thread is as restricted as its channel, also when that changes.
 const CHANNEL = sql`
-  id, platform, external_id AS "externalId", name, krona.model_of(channel) AS model,
+  id, platform, external_id AS "externalId", server_id AS "serverId", name, krona.model_of(channel) AS model,
   CASE krona.model_of(channel)
     WHEN 'default' THEN settings
     ELSE coalesce(model_settings -> krona.model_of(channel), '{}')
@@ -41,7 +41,6 @@ async function withSettings(db: Database, rows: readonly Row[]): Promise<Channel
 interface KnownRow extends Row {
   readonly ownAge: boolean;
   readonly parentId: string | null;
-  readonly serverId: string | null;
 }
 
 const channel: Operation<'channel'> =
@@ -49,7 +48,7 @@ const channel: Operation<'channel'> =
   async (platform, externalId, name, facts = {}) => {
     const parent = facts.parent && (await parentOf(db, platform, facts.parent, facts));
     const [known] = await db.query<KnownRow>(sql`
-    SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId", server_id AS "serverId"
+    SELECT ${CHANNEL}, age_restricted AS "ownAge", parent_id AS "parentId"
     FROM krona.channel WHERE platform = ${platform} AND external_id = ${externalId}`);
     const reported = {
       ownAge: facts.ageRestricted ?? known?.ownAge ?? false,
@@ -58,12 +57,12 @@ const channel: Operation<'channel'> =
     };
     // A known channel is written only when something has changed.
     if (known !== undefined) {
-      const { ownAge, parentId, serverId, ...row } = known;
+      const { ownAge, parentId, ...row } = known;
       const isSame =
         row.name === name &&
         ownAge === reported.ownAge &&
         parentId === reported.parentId &&
-        serverId === reported.serverId;
+        row.serverId === reported.serverId;
       if (isSame) return onlyRow(await withSettings(db, [row]));
     }
     const { ownAge, parentId, serverId } = reported;

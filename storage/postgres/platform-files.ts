@@ -2,27 +2,36 @@
 import type { Operation } from './database.ts';
 import { sql } from './sql.ts';
 
-const addPlatformFile: Operation<'addPlatformFile'> = (db) => async (platform, id, source) => {
-  await db.query(sql`
-    INSERT INTO krona.platform_file (platform, id, source)
-    VALUES (${platform}, ${id}, ${source})
+const addPlatformFile: Operation<'addPlatformFile'> =
+  (db) =>
+  async ({ platform, serverId }, id, source) => {
+    await db.query(sql`
+    INSERT INTO krona.platform_file (platform, server_id, id, source)
+    VALUES (${platform}, ${serverId}, ${id}, ${source})
     ON CONFLICT DO NOTHING`);
-};
+  };
 
-const platformFile: Operation<'platformFile'> = (db) => async (platform, source) => {
-  const [file] = await db.query<{ id: string }>(sql`
+const platformFile: Operation<'platformFile'> =
+  (db) =>
+  async ({ platform, serverId }, source) => {
+    const [file] = await db.query<{ id: string }>(sql`
     SELECT id FROM krona.platform_file
-    WHERE platform = ${platform} AND source = ${source} AND NOT unwanted
+    WHERE platform = ${platform} AND server_id = ${serverId} AND source = ${source} AND NOT unwanted
     ORDER BY made DESC
     LIMIT 1`);
-  return file?.id ?? null;
-};
+    return file?.id ?? null;
+  };
 
-const unwantedPlatformFiles: Operation<'unwantedPlatformFiles'> = (db) => async (platform, limit) => {
-  const rows = await db.query<{ id: string }>(sql`
-    SELECT id FROM krona.platform_file WHERE platform = ${platform} AND unwanted ORDER BY made LIMIT ${limit}`);
-  return rows.map(({ id }) => id);
-};
+const unwantedPlatformFiles: Operation<'unwantedPlatformFiles'> =
+  (db) =>
+  async ({ platform, serverId }, limit) => {
+    const rows = await db.query<{ id: string }>(sql`
+    SELECT id FROM krona.platform_file
+    WHERE platform = ${platform} AND server_id = ${serverId} AND unwanted
+    ORDER BY made
+    LIMIT ${limit}`);
+    return rows.map(({ id }) => id);
+  };
 
 const dropStrayPlatformFiles: Operation<'dropStrayPlatformFiles'> = (db) => async (platform) => {
   await db.query(sql`

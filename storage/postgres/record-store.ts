@@ -11,6 +11,7 @@ import { migrate } from './migrate.ts';
 import { modelOperations } from './models.ts';
 import { overviewOperations } from './overview.ts';
 import { outboxOperations } from './outbox.ts';
+import { installationOperations } from './installations.ts';
 import { platformFileOperations } from './platform-files.ts';
 import { postOperations } from './posts.ts';
 import { privacyOperations } from './privacy.ts';
@@ -35,6 +36,7 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...voteOperations,
   ...duelOperations,
   ...postOperations,
+  ...installationOperations,
   ...platformFileOperations,
   ...lineOperations,
   ...outboxOperations,

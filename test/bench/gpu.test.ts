@@ -49,7 +49,7 @@ it('goes on with what is missing or failed, and a phase that fails costs only it
   expect(stderr).not.toContain('values-float32');
   expect((await outcome('device')).facts).toMatchObject({ findings: { works: false } });
   expect((await outcome('attention')).facts).toMatchObject({ error: { code: 'RUNTIME_LOAD' } });
-}, 120_000);
+});
 
 it('prints ratios of the fastest runs after the first', () => {
   const measured = (facts: object): Outcome => ({

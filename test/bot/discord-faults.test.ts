@@ -76,6 +76,7 @@ const place = (): Channel => ({
   name: 'pets',
   settings: DEFAULT_SETTINGS,
   ageRestricted: false,
+  serverId: null,
 });
 const CALLBACK = { scope: 'user', retryAfter: null, times: 1, method: 'POST', path: '/callback$' } as const;
 const callbacks = async () => (await discord.requests()).filter((line) => line.endsWith('/callback')).length;

@@ -55,6 +55,7 @@ const channel = (externalId = channelId): Channel => ({
   name: 'pets',
   settings: DEFAULT_SETTINGS,
   ageRestricted: false,
+  serverId: null,
 });
 
 const nothing: GatewayHandlers = {

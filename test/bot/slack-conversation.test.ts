@@ -1,6 +1,6 @@
 /** The whole conversation in a Slack channel, over Socket Mode, as its members see it. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { PictureSet, Run, VoteFact } from '../../core/records.ts';
 import { imagesOf, labelsOf, type Person, textOf } from '../fakes/slack/fake-slack.ts';
 import { BOT_USER, type Json, type Message } from '../fakes/slack/workspace.ts';
@@ -8,8 +8,6 @@ import { until } from '../helpers/until.ts';
 import { catPhotos, drawings, SlackWorld } from './slack-world.ts';
 
 // Many messages in a test, of which Slack takes one a second.
-vi.setConfig({ testTimeout: 300_000 });
-
 let world: SlackWorld;
 /** A channel and people of each test's own; Ada is an admin. */
 let tests = 0;

@@ -69,11 +69,15 @@ afterAll(async () => {
 
 async function startBot() {
   const { storage: context } = house;
-  const config = { botToken: TOKEN, appToken: null, signingSecret: 'unused', api: `${emulator.url}/api/` };
+  const config = {
+    botToken: TOKEN,
+    oauth: null,
+    appToken: null,
+    signingSecret: 'unused',
+    api: `${emulator.url}/api/`,
+  };
   const gateway = new SlackGateway({
-    config,
-    context,
-    log,
+    ...{ config, context, log, secret: 'a secret', address: () => 'http://krona.test' },
     link: (hash, name) => `http://krona.test/${hash}/${name}`,
   });
   const delivery = new Delivery(gateway, context, log);

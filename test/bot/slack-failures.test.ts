@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { CompletionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
 import type { Log } from '../../core/log.ts';
 import { startBot } from '../../bot/main.ts';
-import { NEEDED_SCOPES } from '../../bot/slack/manifest.ts';
+import { NEEDED_SCOPES } from '../../bot/slack/scopes.ts';
 import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import type { Card } from '../../commands/card.ts';
 import type { Channel } from '../../core/records.ts';
@@ -51,9 +51,10 @@ class Desk implements GatewayHandlers {
 }
 
 const open: SlackGateway[] = [];
+const shared = { secret: 'a secret', address: () => 'http://krona.test' };
 async function start(desk = new Desk()): Promise<{ gateway: SlackGateway; desk: Desk }> {
   const link = (hash: string, name: string) => `http://krona.test/${hash}/${name}`;
-  const gateway = new SlackGateway({ config: slack.config(), context: house.storage, log, link });
+  const gateway = new SlackGateway({ config: slack.config(), context: house.storage, log, link, ...shared });
   await gateway.start(desk);
   open.push(gateway);
   return { gateway, desk };

@@ -14,7 +14,6 @@ import { readerOf } from './reading.ts';
 import { drawings, photosOf } from './pictures.ts';
 
 export function runFaults(name: string, open: () => Promise<FragileChat>): void {
-  vi.setConfig({ testTimeout: 300_000 });
   describe(`with a fault on ${name}`, () => {
     let chat: FragileChat;
     let worker: PlayedWorker;

@@ -1,5 +1,5 @@
 /** The bot's process is killed at the worst moments, on both platforms; the next one goes on where it was. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Run } from '../../core/records.ts';
 import { startMortalBot } from '../bot/mortal-bot.ts';
 import { PlayedWorker } from '../bot/world.ts';
@@ -10,8 +10,6 @@ import type { ChatMember, FragileChat } from './driver.ts';
 import { readerOf } from './reading.ts';
 import { drawings, photosOf } from './pictures.ts';
 import { openSlackChat } from './slack-driver.ts';
-
-vi.setConfig({ testTimeout: 300_000 });
 
 describe.each([
   ['Discord', openDiscordChat],

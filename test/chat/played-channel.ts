@@ -15,7 +15,6 @@ export const eventually = <T>(look: () => Promise<T>): Promise<T> =>
 
 export function playedChannel(open: () => Promise<ChatDriver>) {
   // Many messages in a test, of which platforms take one a second.
-  vi.setConfig({ testTimeout: 300_000 });
   let chat: ChatDriver;
   let worker: PlayedWorker;
   let mia: ChatMember;

@@ -26,14 +26,14 @@ beforeAll(async () => {
   browser = await launchChromium();
   mia = await newcomer(address, 'Mia');
   ben = await newcomer(address, 'Ben');
-}, 240_000);
+});
 
 afterAll(async () => {
   await browser.close();
   program.kill('SIGTERM');
   await once(program, 'exit');
   await rm(folder, { recursive: true, force: true });
-}, 120_000);
+});
 
 async function firstLine({ stdout }: ChildProcess): Promise<string> {
   let text = '';

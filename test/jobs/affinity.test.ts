@@ -85,5 +85,20 @@ it('a worker waits no longer than that, and not for a job that another one has t
   // Nobody does.
   await wait(async () => job, signal);
   expect(performance.now() - began).toBeGreaterThanOrEqual(ADAPTER_PATIENCE);
+
+  // A set with a pulled model is left to who has it; one with the default model isn't, whatever its name.
+  const pulled = await records.addSet(newSet({ ...whose, model: 'sd15' }));
+  looks = 0;
+  const far = leavingToOthers({
+    records,
+    self: () => worker(),
+    others: async () => [worker({ models: ['sd15'] })],
+  });
+  const next = (id: string) => async () => (++looks < 3 ? { id, payload: { setId: id } } : null);
+  await far(next(pulled.id), signal);
+  expect(looks).toBe(3);
+  looks = 0;
+  await far(next((await records.addSet(newSet(whose))).id), signal);
+  expect(looks).toBe(1);
   await house.close();
 });

@@ -5,7 +5,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bot, startBot } from '../../bot/main.ts';
 import { linkExpiry } from '../../bot/files.ts';
 import { FROM_BOT } from '../../bot/file-header.ts';
@@ -27,8 +27,6 @@ import { hasRedis, type Server, startPostgres, startRedis } from '../storage/hel
 import { openWorkshop, type Workshop } from './workshop.ts';
 
 // A test trains up to two runs, one after the other.
-vi.setConfig({ testTimeout: 300_000 });
-
 const S3 = 's3://krona/one';
 const HOUR = 3600_000;
 

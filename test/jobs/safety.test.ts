@@ -13,7 +13,7 @@ let worker: Worker;
 beforeAll(async () => {
   shop = await openWorkshop();
   worker = await shop.startWorker();
-}, 120_000);
+});
 afterAll(async () => {
   await worker?.stop();
   await shop?.close();
@@ -45,7 +45,7 @@ it('checks nothing with a small model, unless a moderator says so', async () => 
     [null, false],
     [null, false],
   ]);
-}, 120_000);
+});
 
 it('blocks or hides pictures above the rule’s certainty; a blocked picture is stored nowhere', async () => {
   await rule({ safety: 'spoiler', safetyPercent: 0 });
@@ -82,7 +82,7 @@ it('blocks or hides pictures above the rule’s certainty; a blocked picture is 
   const none = await drawn(await shop.imagine({ count: 4, seed: 500 }));
   expect(none).toEqual({ pictures: [], places: [0, 1, 2, 3] });
   expect(await blobCount()).toBe(before);
-}, 240_000);
+});
 
 it('continues after the pictures that an earlier attempt showed or blocked', async () => {
   const { records, jobs } = shop.storage;
@@ -96,7 +96,7 @@ it('continues after the pictures that an earlier attempt showed or blocked', asy
     [0, 41],
     [1, 42],
   ]);
-}, 120_000);
+});
 
 it('checks upscaled pictures, variations, and all pictures of a run', async () => {
   const { records } = shop.storage;
@@ -116,4 +116,4 @@ it('checks upscaled pictures, variations, and all pictures of a run', async () =
     expect(pictures.length).toBeGreaterThan(0);
     for (const { sensitive } of pictures) expect(sensitive).toBe(true);
   }
-}, 240_000);
+});

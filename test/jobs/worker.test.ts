@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { exists } from '../../core/files.ts';
@@ -22,8 +22,6 @@ import { until } from '../helpers/until.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 // A test that runs alone also trains the run that it compares with.
-vi.setConfig({ testTimeout: 300_000 });
-
 let shop: Workshop;
 /** null: a test has stopped it. */
 let worker: Worker | null = null;

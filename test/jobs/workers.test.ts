@@ -16,8 +16,6 @@ import { krona } from '../cli/run-krona.ts';
 import { type Server, startPostgres } from '../storage/helpers/servers.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
-vi.setConfig({ testTimeout: 300_000 });
-
 let server: Server;
 let shared: Record<string, string>;
 let shop: Workshop;

@@ -36,7 +36,7 @@ describe('MobileNetV2', () => {
   let network: MobileNet;
   beforeAll(async () => {
     network = await openMobileNet();
-  }, 60_000);
+  });
   afterAll(() => network.release());
 
   it.each(REFERENCE.map((reference) => [reference.name, reference] as const))(

@@ -91,7 +91,7 @@ describe('the data folder', () => {
     }
     await release();
     expect(await folderOwner(folder)).toBeNull();
-  }, 60_000);
+  });
 
   it('has one owner, also where many processes find at once that the last was killed', async () => {
     const killed = runFork('lock-taker.ts', [folder]);
@@ -152,7 +152,7 @@ describe('the data folder', () => {
     await database.close();
     // A socket is as open as its folder.
     expect(open.filter((name) => !name.startsWith('socket/'))).toEqual([]);
-  }, 60_000);
+  });
 });
 
 /** Bytes in JavaScript's heap, without what is about to be freed. */

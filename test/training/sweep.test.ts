@@ -2,12 +2,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rungsOf, sweepCells, sweepSteps } from '../../core/sweep-plan.ts';
 import { runSweep, type SweepOptions, type SweepProgress } from '../../gpu-worker/training/sweep.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
-
-vi.setConfig({ testTimeout: 300_000 });
 
 describe('the plan of a sweep', () => {
   it('halves the cells and doubles the steps up to those asked for', () => {

@@ -6,6 +6,7 @@ import type { AdministrationView, EntryView, RulesView, WorkerView, WorkView } f
 import { answerOf, api, messageOf } from './api.ts';
 import { ApiTokens } from './api-tokens.tsx';
 import { ago } from './format.ts';
+import { SlackWorkspaces } from './slack-workspaces.tsx';
 import { Table } from './table.tsx';
 import { Marked } from './text.tsx';
 import './administration.css';
@@ -41,6 +42,11 @@ export function Administration(): JSX.Element {
       <Section title="API tokens" id="tokens">
         <ApiTokens {...view} onChange={look} />
       </Section>
+      {view.slack && (
+        <Section title="Slack workspaces" id="slack">
+          <SlackWorkspaces {...view.slack} />
+        </Section>
+      )}
       <Section title="Log" id="log">
         <Log entries={view.log} />
       </Section>

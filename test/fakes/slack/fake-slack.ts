@@ -10,6 +10,7 @@ import {
   type Json,
   type Message,
   SIGNING_SECRET,
+  TEAM,
 } from './workspace.ts';
 
 export interface TestFile {
@@ -51,8 +52,11 @@ export class FakeSlack {
     this.#process = child;
   }
 
-  static async start(): Promise<FakeSlack> {
-    const child = fork(join(import.meta.dirname, 'server.ts'), [], { execArgv: ['--import', 'tsx'] });
+  static async start({ team = TEAM, token = BOT_TOKEN } = {}): Promise<FakeSlack> {
+    const child = fork(join(import.meta.dirname, 'server.ts'), [], {
+      execArgv: ['--import', 'tsx'],
+      env: { ...process.env, FAKE_SLACK_TEAM: team, FAKE_SLACK_TOKEN: token },
+    });
     const [address] = (await once(child, 'message')) as [string];
     return new FakeSlack(address, child);
   }
@@ -63,9 +67,10 @@ export class FakeSlack {
   }
 
   /** What the bot is told to use: Socket Mode, or HTTP. */
-  config(http = false): SlackConfig {
+  config(http = false): SlackConfig & { readonly botToken: string } {
     return {
       botToken: BOT_TOKEN,
+      oauth: null,
       appToken: http ? null : APP_TOKEN,
       signingSecret: http ? SIGNING_SECRET : null,
       api: `${this.address}/api/`,

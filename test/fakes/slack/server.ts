@@ -251,6 +251,11 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     if (wire.down) wire.disconnect(false);
   },
   disconnect: ({ politely }) => wire.disconnect(politely === true),
+  /** The workspace removes the app. */
+  uninstall() {
+    workspace.tokenAlive = false;
+    wire.event({ type: 'app_uninstalled' });
+  },
   again: () => wire.again(),
   /** Slack sends the n-th last event again, as another event id could not be acknowledged. */
   late: ({ back }) => wire.late(Number(back)),

@@ -78,8 +78,9 @@ export type Json = Record<string, any>;
 
 export const BOT_USER = 'U0KRONABOT';
 export const APP_ID = 'A0KRONA';
-export const TEAM = 'T0FAKE';
-export const BOT_TOKEN = 'xoxb-fake-bot-token';
+/** Another workspace is another process, with these in its environment. */
+export const TEAM = process.env['FAKE_SLACK_TEAM'] ?? 'T0FAKE';
+export const BOT_TOKEN = process.env['FAKE_SLACK_TOKEN'] ?? 'xoxb-fake-bot-token';
 export const APP_TOKEN = 'xapp-1-fake-app-token';
 export const SIGNING_SECRET = 'fake-signing-secret';
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
   art = prepareArt(data, (await loadSprites(data, folder)).sprites);
   judge = new PairJudge(art);
   pairs = askedPictures(art, { single: 0, pair: 40, corner: 0, count: 0, recolour: 0 }, () => true);
-}, 120_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const shown = (asked: AskedPicture, picture: Float32Array): boolean =>

@@ -398,17 +398,18 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const adapterId = randomUUID();
     const trained = { runId, subjectId, channelId, settings, step: 1, final: true, size: 9 };
     await bot.addAdapter({ id: adapterId, blobHash: adapter, ...trained });
+    const slack = { platform: 'slack', serverId: '' } as const;
     for (const source of [shown, both, photo, adapter, run.id, stray])
-      await bot.addPlatformFile('slack', `F ${source}`, source);
-    const unwanted = async () => (await worker.unwantedPlatformFiles('slack', 1000)).sort();
+      await bot.addPlatformFile(slack, `F ${source}`, source);
+    const unwanted = async () => (await worker.unwantedPlatformFiles(slack, 1000)).sort();
     const files = (...sources: string[]) => sources.map((source) => `F ${source}`).sort();
 
     expect(await unwanted()).toEqual([]);
-    expect(await bot.platformFile('slack', shown)).toBe(`F ${shown}`);
-    expect(await bot.platformFile('discord', shown)).toBeNull();
+    expect(await bot.platformFile(slack, shown)).toBe(`F ${shown}`);
+    expect(await bot.platformFile({ ...slack, platform: 'discord' }, shown)).toBeNull();
     await bot.deleteSet(set.id, 'By Ann.');
     expect(await unwanted()).toEqual(files(shown));
-    expect(await bot.platformFile('slack', shown)).toBeNull();
+    expect(await bot.platformFile(slack, shown)).toBeNull();
     const { revision } = (await bot.run(run.id))!;
     await bot.deleteAdapter(adapterId);
     // Its run's message has a file less.
@@ -419,9 +420,35 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.deleteSet(twin.id, 'By Ann.');
     await bot.dropStrayPlatformFiles('slack');
     expect(await unwanted()).toEqual(files(shown, both, adapter, photo, run.id, stray));
-    expect(await bot.unwantedPlatformFiles('discord', 1000)).toEqual([]);
+    expect(await bot.unwantedPlatformFiles({ ...slack, platform: 'discord' }, 1000)).toEqual([]);
     for (const id of await unwanted()) await bot.removePlatformFile('slack', id);
     expect(await unwanted()).toEqual([]);
+  });
+
+  it('keeps the installations of each platform, and the files of each workspace apart', async () => {
+    const one = { platform: 'slack', serverId: 'T1', name: 'One', sealedToken: 'sealed' } as const;
+    await bot.saveInstallation(one);
+    await bot.saveInstallation({ ...one, serverId: 'T2', name: 'Two' });
+    await bot.saveInstallation({ ...one, name: 'One again', sealedToken: 'another' });
+    expect(await worker.installations('discord')).toEqual([]);
+    const found = await worker.installations('slack');
+    expect(found.map(({ name, sealedToken }) => [name, sealedToken]).toSorted()).toEqual([
+      ['One again', 'another'],
+      ['Two', 'sealed'],
+    ]);
+
+    const source = randomUUID();
+    const [first, second] = [one, { ...one, serverId: 'T2' }];
+    await bot.addPlatformFile(first, 'F of one', source);
+    expect(await worker.platformFile(first, source)).toBe('F of one');
+    expect(await worker.platformFile(second, source)).toBeNull();
+    await bot.dropStrayPlatformFiles('slack');
+    expect(await worker.unwantedPlatformFiles(second, 10)).toEqual([]);
+    expect(await worker.unwantedPlatformFiles(first, 10)).toEqual(['F of one']);
+    await bot.removeInstallation('slack', 'T1');
+    expect(await worker.unwantedPlatformFiles(first, 10)).toEqual([]);
+    expect((await worker.installations('slack')).map(({ serverId }) => serverId)).toEqual(['T2']);
+    await bot.removeInstallation('slack', 'T2');
   });
 
   it('updates an announcement when its winning picture is deleted', async () => {
