@@ -12,7 +12,7 @@ import { writeFile } from 'node:fs/promises';
 import { at } from '../../core/at.ts';
 import { embeddedModel } from '../../core/package.ts';
 import { splitPlaces } from '../../core/prompts/split.ts';
-import { wilsonInterval } from '../../commands/votes/wilson.ts';
+import { wilsonInterval } from '../../core/votes/wilson.ts';
 import { openMobileNet } from '../../gpu-worker/safety/mobilenet.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
 import { classifierFeatures, measureScales, mobileNetFeatures } from '../../lab/evaluate/features.ts';
