@@ -66,7 +66,7 @@ export interface View {
   readonly columns: number;
 }
 
-export const NO_VIEW: View = { rows: 0, columns: 0 };
+const NO_VIEW: View = { rows: 0, columns: 0 };
 
 /** The view in which a place's subject stands where its prompt has the first one. */
 export function viewOf(place: Place | null, height: number, width: number): View {
