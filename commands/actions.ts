@@ -27,7 +27,7 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
-import { trainAgain } from './work/train.ts';
+import { settingsNow, trainAgain } from './work/train.ts';
 import { stopDuel } from './votes/stop-duel.ts';
 import { dropCell, startSweep } from './work/sweep.ts';
 import { cancelWork, findWork, startSet } from './work/work.ts';
@@ -163,13 +163,14 @@ const upscale: Action = async (id, actor, context) => {
         'This picture is already upscaled, and upscaling works only once.',
       );
     const { subjectId, negative, strength, model, settings, alsoAdapterIds, variationOf } = origin;
+    const { upscale } = await settingsNow(records, actor.channel);
     return startSet(records, actor, {
       subjectId,
       model,
       prompt: picture.prompt ?? origin.prompt,
       negative,
       strength,
-      settings,
+      settings: { ...settings, upscale },
       alsoAdapterIds,
       variationOf,
       count: 1,

@@ -244,7 +244,7 @@ export interface PictureSet {
   readonly channelId: string;
   readonly memberId: string;
   /**
-   * `imagine`: requested by a member; `upscale`: requested too, one picture again at twice its size; `samples`: a run's
+   * `imagine`: requested by a member; `upscale`: requested too, one picture enlarged; `samples`: a run's
    * pictures at a checkpoint; `finals`: the pictures of a run's result; `duel`: a pair of a duel, one picture of each
    * adapter.
    */
@@ -267,7 +267,7 @@ export interface PictureSet {
   readonly alsoAdapterIds: readonly string[];
   /** The picture that this set varies: its noise is mixed with some of each new seed's. null: new pictures. */
   readonly variationOf: string | null;
-  /** The picture that an `upscale` set draws again; null after that was deleted. */
+  /** The picture that an `upscale` set enlarges; null after that was deleted. */
   readonly upscaleOf: string | null;
   /** The picture to begin with; null: noise. */
   readonly start: SetStart | null;

@@ -10,6 +10,7 @@ import type {
   VoteFact,
 } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
+import type { Split, Upscale } from '../../core/settings/choices.ts';
 import type { Card, CardButton, CardMenu } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, percent } from '../../core/format.ts';
@@ -196,13 +197,31 @@ function lengthOf({ promptLength }: PictureSet): string | null {
   return `${counted(tokens, 'token')}${chunks > 1 ? `, read in ${chunks} chunks` : ''}`;
 }
 
+/** Where several subjects stand. */
+const SPLIT_TEXTS: Readonly<Record<Split, string>> = {
+  auto: 'by the words of the prompt',
+  'left-right': 'side by side',
+  'top-bottom': 'one above the other',
+  none: 'anywhere',
+};
+
+/** How a picture was enlarged. */
+const UPSCALED: Readonly<Record<Upscale, string>> = {
+  redraw: 'drawn again at twice its size',
+  x2: 'enlarged to twice its size',
+  x4: 'enlarged to four times its size',
+};
+
 /** Returns everything that is needed to draw a set again, for the `details` button. */
 export function detailsCard(source: SetCardSource): Card {
   const { set, pictures, resolved, adapters } = source;
   const { settings } = set;
   const rows: [string, string | null][] = [
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
-    ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
+    [
+      'upscaled from',
+      set.kind === 'upscale' ? `a picture of another set, ${UPSCALED[settings.upscale]}` : null,
+    ],
     ['begins with', beginningOf(set)],
     ['steered by votes', steeringOf(set)],
     ['prompt', plain(set.prompt, 1000)],
@@ -211,6 +230,7 @@ export function detailsCard(source: SetCardSource): Card {
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
     ...adapterField(source).map(({ name, value }): [string, string] => [name, value]),
     ['strength', adapters.length > 0 ? String(set.strength) : null],
+    ['places of subjects', adapters.length > 1 && set.start === null ? SPLIT_TEXTS[settings.split] : null],
     ['seed', String(set.seed)],
     ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
     ...pictures.flatMap(({ prompt, index }): [string, string][] =>
@@ -224,6 +244,7 @@ export function detailsCard(source: SetCardSource): Card {
       settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
     ],
     ['sampling steps', String(settings.samplingSteps)],
+    ['quality', settings.quality === 'exact' ? null : settings.quality],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
   ];

@@ -11,10 +11,12 @@ import { noiseOfSeeds } from '../sampling/noise.ts';
 import { drawRefined } from '../sampling/refine.ts';
 import { steerBy, type Steer } from '../sampling/steering.ts';
 import type { DrawnPicture, TextToImage } from '../sampling/text-to-image.ts';
+import { encodeRaster, onWhite, rasterOf } from '../sampling/upscaling/raster.ts';
+import { Upscaler } from '../sampling/upscaling/upscaler.ts';
 import type { ModelSpeeds } from './model-speeds.ts';
 import type { OpenModels } from './open-models.ts';
 import { KEPT_ADAPTERS, type DrawAsk, type EngineWork, type PictureAsk } from './protocol.ts';
-import { encodedAt, StartingPicture } from './starting-picture.ts';
+import { latentsAt, StartingPicture } from './starting-picture.ts';
 import { StepPreviews } from './step-previews.ts';
 import type { Place } from './turns.ts';
 
@@ -31,9 +33,10 @@ export interface Studio {
 
 /** Draws; between two steps, work of a higher rank goes first. */
 export async function drawPictures(
-  { pictures, check, previews = false, from, steeredBy, ...ask }: Omit<DrawAsk, 'background'>,
+  { pictures, check, previews = false, from, steeredBy, enlarge, ...ask }: Omit<DrawAsk, 'background'>,
   studio: Studio,
 ): Promise<void> {
+  if (enlarge) return enlargePicture(enlarge, check, studio);
   const { models, model, place, signal, tell } = studio;
   const prompts = pictures.map(({ prompt = ask.prompt }) => prompt);
   tell({ promptLength: longestPrompt(await models.painter(model), prompts) });
@@ -42,8 +45,7 @@ export async function drawPictures(
     return models.painter(model);
   };
   const start = from && (await StartingPicture.of(from, ask, ready));
-  const steer =
-    steeredBy && (await steerBy(steeredBy, async (png) => (await encodedAt(png, ask, ready)).latents));
+  const steer = steeredBy && (await steerBy(steeredBy, (png) => latentsAt(png, ask, ready)));
   const looks = previews ? new StepPreviews(tell, check ? unsafeness : null) : null;
   for (let done = 0; done < pictures.length;) {
     const place = done;
@@ -65,7 +67,25 @@ export async function drawPictures(
   }
 }
 
-type Asked = Omit<DrawAsk, 'background' | 'pictures' | 'check' | 'previews' | 'from' | 'steeredBy'>;
+const upscaler = new Upscaler();
+
+/** Enlarges one picture, which can be transparent; it is scored on white. */
+async function enlargePicture(
+  { png, scale }: NonNullable<DrawAsk['enlarge']>,
+  check: boolean,
+  { place, signal, tell }: Studio,
+): Promise<void> {
+  await place.turn(signal);
+  const big = await upscaler.enlarge(await rasterOf(png, 'The picture'), scale, { signal });
+  const unsafe = check ? await unsafeness(onWhite(big)) : null;
+  const { width, height } = big;
+  tell({ picture: { place: 0, width, height, png: await encodeRaster(big, 9), unsafe } });
+}
+
+type Asked = Omit<
+  DrawAsk,
+  'background' | 'pictures' | 'check' | 'previews' | 'from' | 'steeredBy' | 'enlarge'
+>;
 
 interface Begun {
   readonly ask: Asked;
@@ -89,10 +109,13 @@ async function drawAlike(
 ): Promise<readonly DrawnPicture[]> {
   await place.turn(signal);
   const painter = await models.painter(model);
-  const { prompt = request.prompt, adapters } = at(pictures, 0);
+  const { prompt = request.prompt, adapters, places = [] } = at(pictures, 0);
   const fast = await speeds.named(speed, model);
   const adapter = fast === null ? [] : [await readAdapter(painter, fast.path)];
-  for (const path of adapters) adapter.push({ ...(await readAdapter(painter, path)), strength });
+  for (const [n, path] of adapters.entries()) {
+    const place = places[n];
+    adapter.push({ ...(await readAdapter(painter, path)), strength, ...(place && { place }) });
+  }
   const all = {
     ...request,
     prompt,
@@ -117,7 +140,7 @@ async function drawAlike(
 
 /** The first pictures, as many as have the same adapters and prompt. */
 function alike(pictures: readonly PictureAsk[]): readonly PictureAsk[] {
-  const kind = ({ adapters, prompt }: PictureAsk): string => [prompt ?? '', ...adapters].join('\n');
+  const kind = ({ seed: _, ...rest }: PictureAsk): string => JSON.stringify(rest);
   const other = pictures.findIndex((picture) => kind(picture) !== kind(at(pictures, 0)));
   return other < 0 ? pictures : pictures.slice(0, other);
 }

@@ -1,8 +1,10 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { CheckpointScore, PromptLength } from '../../core/records.ts';
+import type { Place } from '../../core/prompts/split.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
+import type { Enlargement } from '../models/residual-dense.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';
@@ -31,6 +33,8 @@ export interface DrawAsk extends Omit<
   readonly speed?: string | null;
   /** Start from this picture, cut and resized to their size. */
   readonly from?: FromPicture;
+  /** Enlarge this picture file by a network instead of drawing; `width` and `height` are those of the result. */
+  readonly enlarge?: { readonly png: Uint8Array; readonly scale: Enlargement };
   /** Draw more like some pictures and less like others, cut and resized to their size. */
   readonly steeredBy?: SteerPictures;
 }
@@ -53,8 +57,10 @@ export interface PictureAsk {
   readonly seed: number;
   /** By default that of the request. */
   readonly prompt?: string;
-  /** Paths of adapter files, whose changes add up; none: the model alone. A path always has the same bytes. */
+  /** Paths of adapter files, whose changes add up without `places`; none: the model alone. A path always has the same bytes. */
   readonly adapters: readonly string[];
+  /** Of each adapter, where it acts alone; everywhere, and all together, by default. */
+  readonly places?: readonly Place[];
 }
 
 export interface PngPicture {

@@ -9,7 +9,10 @@ import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetPreview, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
+import type { Upscale } from '../../core/settings/choices.ts';
+import type { Place } from '../../core/prompts/split.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
+import type { Enlargement } from '../models/residual-dense.ts';
 import type {
   DrawAsk,
   DrawnPreview,
@@ -27,8 +30,10 @@ const UPSCALE_STRENGTH = 0.35;
 
 export interface PlannedPicture {
   readonly seed: number;
-  /** Their changes add up; the record of the picture names the first. */
+  /** Their changes add up, unless they have places; the record of the picture names the first. */
   readonly adapters: readonly Adapter[];
+  /** Where each of them acts alone. */
+  readonly places?: readonly Place[];
   /** Where the set's prompt has alternatives: this one, as the model gets it and as the member typed it. */
   readonly own?: { readonly prompt: string; readonly typed: string };
 }
@@ -40,7 +45,7 @@ export interface DrawingOptions {
   readonly pictures: readonly PlannedPicture[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
-  /** Draw this one again, at twice its size. */
+  /** Enlarge this one, as the settings say. */
   readonly upscales?: Picture;
   /** Nobody waits for them. */
   readonly background: boolean;
@@ -105,8 +110,11 @@ async function requestOf(
   { settings, negative, strength, start, steering }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
 ): Promise<Omit<DrawAsk, 'pictures' | 'check' | 'previews'>> {
-  const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
+  const { guidance, rescale, scheduler, samplingSteps, refine, speed, quality } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
+  const times = upscales ? enlargementOf(settings.upscale) : null;
+  const scale = upscales ? (times ?? 2) : 1;
+  const original = upscales && (await blobs.get(upscales.blobHash));
   return {
     prompt,
     negative,
@@ -115,10 +123,13 @@ async function requestOf(
     scheduler,
     steps: samplingSteps,
     speed,
-    width: upscales ? 2 * width : width,
-    height: upscales ? 2 * height : height,
-    ...(upscales
-      ? { from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH } }
+    quality,
+    width: scale * width,
+    height: scale * height,
+    ...(original
+      ? times === null
+        ? { from: { png: original, strength: UPSCALE_STRENGTH } }
+        : { enlarge: { png: original, scale: times } }
       : start
         ? { from: await beginning(start, blobs) }
         : { refine }),
@@ -128,6 +139,10 @@ async function requestOf(
     background,
   };
 }
+
+/** How many times a network enlarges a picture; null: it is drawn again. */
+const enlargementOf = (upscale: Upscale): Enlargement | null =>
+  upscale === 'redraw' ? null : upscale === 'x2' ? 2 : 4;
 
 /** The picture that a set begins with. @throws KronaError PICTURE_GONE */
 async function beginning(
@@ -162,13 +177,13 @@ async function steerOf(
 
 async function askedPictures(context: Context, pictures: readonly PlannedPicture[]): Promise<PictureAsk[]> {
   const asked: PictureAsk[] = [];
-  for (const { seed, adapters, own } of pictures) {
+  for (const { seed, adapters, own, places } of pictures) {
     const files: string[] = [];
     for (const { blobHash } of adapters) {
       files.push(await adapterFile(context, blobHash));
       context.held.set(blobHash, true);
     }
-    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
+    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }), ...(places && { places }) });
   }
   return asked;
 }

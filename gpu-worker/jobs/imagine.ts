@@ -3,8 +3,9 @@ import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { pictureSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import { resolvePrompt } from '../../core/prompt.ts';
+import { resolvePrompt, subjectWords } from '../../core/prompt.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
+import { splitPlaces, type Place } from '../../core/prompts/split.ts';
 import type {
   Adapter,
   Duel,
@@ -100,17 +101,36 @@ function plannedPictures(
   const named = typed.flatMap(namedIn);
   const alternatives = typed.map((prompt) => {
     const drawn = all.filter((id) => !named.includes(id) || namedIn(prompt).includes(id));
+    const own = adapters.filter(({ subjectId }) => drawn.includes(subjectId));
+    const { text } = resolvePrompt(prompt, subjects, drawn);
+    const places = placesOf(set, text, own, subjects);
     return {
-      adapters: adapters.filter(({ subjectId }) => drawn.includes(subjectId)),
-      ...(typed.length > 1 && {
-        own: { prompt: resolvePrompt(prompt, subjects, drawn).text, typed: prompt },
-      }),
+      adapters: own,
+      ...(places && { places }),
+      ...(typed.length > 1 && { own: { prompt: text, typed: prompt } }),
     };
   });
   return Array.from({ length: set.count }, (_, n) => ({
     ...at(alternatives, n % alternatives.length),
     seed: nthSeed(set.seed, Math.floor(n / alternatives.length)),
   }));
+}
+
+/** Where each adapter acts alone; null: everywhere, as where a picture to begin with says what stands where. */
+function placesOf(
+  { start, settings }: PictureSet,
+  prompt: string,
+  adapters: readonly Adapter[],
+  subjects: readonly Subject[],
+): Place[] | null {
+  if (start !== null) return null;
+  const drawn = [...new Set(adapters.map(({ subjectId }) => subjectId))];
+  const words = drawn.map((subjectId) => {
+    const subject = subjects.find(({ id }) => id === subjectId);
+    return subject ? subjectWords(subject) : null;
+  });
+  const places = splitPlaces(prompt, words, settings.split);
+  return places && adapters.map(({ subjectId }) => at(places, drawn.indexOf(subjectId)));
 }
 
 /** An error about an adapter's file, which is named after its content, with the subject's name instead. */

@@ -299,6 +299,36 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await records.saveModelCard(MODEL);
     });
 
+    it('draws two subjects, each in its place, as asked', async () => {
+      await learnt('aoi');
+      await learnt('beni');
+      await ben.run('/krona imagine aoi above beni split:top-bottom count:2');
+      const set = await openSet('aoi above beni');
+      expect(set).toMatchObject({ settings: { split: 'top-bottom' } });
+      expect(set.alsoAdapterIds).toHaveLength(1);
+      await worker.draw(set, await drawings(2));
+      await ben.press(await drawnSet('aoi above beni'), 'Details');
+      await whisper(ben, /one above the other/);
+    });
+
+    it('enlarges a picture by a network where the channel has that', async () => {
+      const { shown } = await imagined(mia, 'a lantern');
+      await boss.run('/krona settings draw upscale:x2');
+      await message(/upscale[^]*redraw → x2/);
+      await ben.press(shown, 'Upscale 2');
+      const set = await openSet('a lantern');
+      expect(set).toMatchObject({ kind: 'upscale', settings: { upscale: 'x2' } });
+      await worker.draw(set, await drawings(1));
+      await eventually(async () => {
+        const enlarged = (await saying('a lantern')).find(({ pictures }) => pictures === 1);
+        expect(enlarged?.buttons).toContain('Details');
+        await ben.press(enlarged!, 'Details');
+      });
+      await whisper(ben, /enlarged to twice its size/);
+      await boss.run('/krona settings draw upscale:redraw');
+      await message(/upscale[^]*x2 → redraw/);
+    });
+
     it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;
