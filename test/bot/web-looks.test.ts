@@ -174,7 +174,7 @@ describe('the brush', () => {
     // The upper half; then the right of it is taken away.
     await drag([0, 0.2], [1, 0.2]);
     await dialog.getByRole('button', { name: 'Erase' }).click();
-    await drag([1, 0.2], [0.8, 0.2]);
+    await drag([0.98, 0.2], [0.7, 0.2]);
     expect(await canvas.evaluate((sheet) => getComputedStyle(sheet).touchAction)).toBe('none');
     await use.click();
     const message = mia.getByRole('textbox', { name: /^Message #/ });
