@@ -78,7 +78,9 @@ export class WebGallery {
   /** A small copy of a picture that the gallery shows. @throws KronaError PICTURE_GONE, BLOB_NOT_FOUND */
   async small(context: Context, channel: Channel, pictureId: string): Promise<Response> {
     const { records } = this.#context;
-    const picture = (await records.inGallery(channel.id, pictureId)) ? await records.picture(pictureId) : null;
+    const picture = (await records.inGallery(channel.id, pictureId))
+      ? await records.picture(pictureId)
+      : null;
     if (picture === null) throw new KronaError('PICTURE_GONE', 'This picture was deleted.');
     const hash = picture.blobHash;
     const copy = this.#small.get(hash) ?? this.#copyOf(hash);

@@ -18,7 +18,13 @@ export const gallery = command(
     description: 'Look through the pictures of this channel',
     example: '/krona gallery red fox subject:mochi votes:1',
     options: [
-      { name: 'prompt', description: 'Words of the prompt', type: 'text', freeText: true, maxLength: MAX_WORDS },
+      {
+        name: 'prompt',
+        description: 'Words of the prompt',
+        type: 'text',
+        freeText: true,
+        maxLength: MAX_WORDS,
+      },
       { name: 'subject', description: 'Only this subject', type: 'text', complete: completeSubject },
       { name: 'member', description: 'Who asked for them', type: 'text', mentions: true },
       { name: 'votes', description: 'Least votes', type: 'integer', min: 1, max: MAX_LIKES },
@@ -61,9 +67,9 @@ async function pageCard(search: GallerySearch, from: GalleryFrom, context: Comma
     ]),
   );
   const buttons: CardButton[] = [
-    ...(isBack ? hasMore : from.before !== null)
+    ...((isBack ? hasMore : from.before !== null)
       ? [{ action: `gallery:${toButton(search, { before: null, after: first.place })}`, label: 'Newer' }]
-      : [],
+      : []),
     ...(isBack || hasMore
       ? [{ action: `gallery:${toButton(search, { before: last.place, after: null })}`, label: 'Older' }]
       : []),

@@ -54,7 +54,8 @@ export async function fromButton(
     search: {
       channelId: channel.id,
       words: wordsOf(words),
-      subjectId: subject === '' ? null : withStart(subject, await records.subjects(channel.id), 'This subject'),
+      subjectId:
+        subject === '' ? null : withStart(subject, await records.subjects(channel.id), 'This subject'),
       memberId: member === '' ? null : withStart(member, await records.membersOf(channel.id), 'This member'),
       likes: Number(likes),
     },

@@ -48,14 +48,15 @@ export async function drawPictures(
   const steer = steeredBy && (await steerBy(steeredBy, (png) => latentsAt(png, ask, ready)));
   const looks = previews ? new StepPreviews(tell, check ? unsafeness : null) : null;
   for (let done = 0; done < pictures.length;) {
-    const place = done;
+    const first = done;
     const drawn = await drawAlike(alike(pictures.slice(done)), { ask, start, steer }, studio, {
       signal,
       turn: () => nextLoop(),
       onStep: (step, steps, count) =>
         tell({ step: done * steps + step * count, steps: pictures.length * steps }),
       ...(looks && {
-        onEstimate: (latents, painter, count) => looks.show(latents, painter, { ...ask, place, count }),
+        onEstimate: (latents, painter, count) =>
+          looks.show(latents, painter, { ...ask, place: first, count }),
       }),
     });
     for (const made of drawn) {

@@ -105,7 +105,10 @@ const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
       )
     )
     SELECT picture_id AS "pictureId" FROM fact`);
-  await countLikes(db, votes.map(({ pictureId }) => pictureId));
+  await countLikes(
+    db,
+    votes.map(({ pictureId }) => pictureId),
+  );
   await db.query(sql`
     UPDATE krona.chat_line
     SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()
