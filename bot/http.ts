@@ -73,7 +73,8 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
         defaultSrc: ["'none'"],
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'blob:', ...(filesFrom === null ? [] : [filesFrom])],
+        // Previews of pictures that are being drawn stand in their cards.
+        imgSrc: ["'self'", 'blob:', 'data:', ...(filesFrom === null ? [] : [filesFrom])],
         connectSrc: ["'self'"],
         baseUri: ["'none'"],
         formAction: ["'self'"],

@@ -15,7 +15,7 @@ import { areaOf, AREAS, type PictureArea } from '../core/pictures/area.ts';
 import { Picture } from '../core/pictures/picture.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 
-/** The latents of `--image`, the same for every picture of the set. @throws KronaError IMAGE_INVALID */
+/** How every picture of a set begins with `--image`. @throws KronaError IMAGE_INVALID */
 export async function imageStart(
   painter: TextToImage,
   { width, height, count, noise }: DrawRequest,
@@ -23,9 +23,22 @@ export async function imageStart(
   source: NoiseSource,
 ): Promise<StartPicture> {
   const pixels = await pixelsOf(path, { width, height }, 'fill');
+  return startOf(painter, { width, height, pixels }, { strength }, { count, noise, source });
+}
+
+interface RunNoise extends Pick<DrawRequest, 'count' | 'noise'> {
+  readonly source: NoiseSource;
+}
+
+async function startOf(
+  painter: TextToImage,
+  picture: DrawnPicture,
+  how: Parameters<TextToImage['startFrom']>[1],
+  { count, noise, source }: RunNoise,
+): Promise<StartPicture> {
   // With torch's noise as diffusers does it: one of the VAE's latents, not their mean.
-  const latents = await painter.latentsOf({ width, height, pixels }, noise === 'torch' ? source : undefined);
-  return { latents: repeated(latents, count), strength };
+  const start = await painter.startFrom(picture, how, noise === 'torch' ? source : undefined);
+  return { ...start, latents: repeated(start.latents, count) };
 }
 
 /** What pictures are drawn more like, and less like. @throws KronaError IMAGE_INVALID */
@@ -89,12 +102,7 @@ export async function partStart(
 ) {
   const size = { width, height };
   const [pixels, mask] = [await fittedPixels(picture, size), await fittedMask(part, size)];
-  const latents = await painter.latentsOf({ ...size, pixels }, noise === 'torch' ? source : undefined);
-  const start: StartPicture = {
-    latents: repeated(latents, count),
-    mask: painter.latentMask(mask, width, height),
-    strength,
-  };
+  const start = await startOf(painter, { ...size, pixels }, { strength, mask }, { count, noise, source });
   return { start, around: (drawn: DrawnPicture) => surrounded(drawn, pixels, mask) };
 }
 

@@ -79,6 +79,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/imagine.ts'),
   },
   {
+    name: 'upscale',
+    summary: 'enlarge a picture to two or four times its size',
+    load: () => import('./commands/upscale.ts'),
+  },
+  {
     name: 'adapter',
     summary: 'inspect and convert adapter files',
     load: () => import('./commands/adapter.ts'),

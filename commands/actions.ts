@@ -19,6 +19,7 @@ import { runSettingsCard, samplesCard } from './cards/run-details.ts';
 import { detailsCard, needsTraining } from './cards/set-card.ts';
 import { cellsCard } from './cards/sweep-card.ts';
 import type { Actor, CommandContext } from './contract.ts';
+import { turnPage } from './gallery/gallery.ts';
 import { requireOwner } from './rules/permission.ts';
 import { chooseModel } from './models/choose-model.ts';
 import { acceptAndPull, askToPull, cancelPull } from './models/pulls.ts';
@@ -26,7 +27,7 @@ import { forgetSubject } from './subjects/delete.ts';
 import { eraseOwn } from './rules/privacy.ts';
 import { admit, type Needs } from './rules/guard.ts';
 import { adapterName } from './subjects/subjects.ts';
-import { trainAgain } from './work/train.ts';
+import { settingsNow, trainAgain } from './work/train.ts';
 import { stopDuel } from './votes/stop-duel.ts';
 import { dropCell, startSweep } from './work/sweep.ts';
 import { cancelWork, findWork, startSet } from './work/work.ts';
@@ -162,13 +163,14 @@ const upscale: Action = async (id, actor, context) => {
         'This picture is already upscaled, and upscaling works only once.',
       );
     const { subjectId, negative, strength, model, settings, alsoAdapterIds, variationOf } = origin;
+    const { upscale } = await settingsNow(records, actor.channel);
     return startSet(records, actor, {
       subjectId,
       model,
       prompt: picture.prompt ?? origin.prompt,
       negative,
       strength,
-      settings,
+      settings: { ...settings, upscale },
       alsoAdapterIds,
       variationOf,
       count: 1,
@@ -277,6 +279,8 @@ const hint: Action = async (id, actor, context) => {
   };
 };
 
+const gallery: Action = async (id, actor, context) => await turnPage(id, actor, context);
+
 const pull: Action = async (name, actor, context) => await askToPull(name, actor, context);
 
 const accept: Action = async (name, actor, context) => await acceptAndPull(name, actor, context);
@@ -293,6 +297,7 @@ const ACTIONS: Readonly<Record<string, Needs & { readonly act: Action }>> = {
   upscale: { act: upscale, needs: 'imagine' },
   emoji: { act: emoji },
   details: { act: details },
+  gallery: { act: gallery },
   samples: { act: samples },
   settings: { act: settings },
   sweep: { act: startSweep, needs: 'train' },

@@ -26,6 +26,14 @@ export interface CardButton {
   readonly style?: 'primary' | 'danger';
 }
 
+/** Buttons of which there are too many for a row: one list to choose from. */
+export interface CardMenu {
+  /** Says what it is for: at most 100 characters. */
+  readonly label: string;
+  /** At most 25, with different actions and labels. */
+  readonly choices: readonly Pick<CardButton, 'action' | 'label'>[];
+}
+
 export interface CardFile {
   readonly name: string;
   readonly blobHash: string;
@@ -56,10 +64,13 @@ export interface Card {
   /** Curves, such as the loss over steps, each with two points or more; drawn below one another. */
   readonly charts?: readonly CardChart[];
   readonly pictures?: readonly CardPicture[];
+  /** What the next picture looks like so far: coarse, and replaced or gone soon. It stands after the pictures. */
+  readonly preview?: { readonly alt: string; /** WebP, base64. */ readonly image: string };
   /** The set in which reactions to these pictures are votes. */
   readonly votesOn?: string;
   readonly files?: readonly CardFile[];
   readonly buttons?: readonly CardButton[];
+  readonly menu?: CardMenu;
   /** `caller`: only the member who used the command sees it. Default `channel`. */
   readonly audience?: 'channel' | 'caller';
   /** A second card, which only the caller sees, beside one for the channel. */

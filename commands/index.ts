@@ -12,6 +12,7 @@ import type { Command, CommandContext, Invocation, SubcommandData } from './cont
 import { model } from './models/model.ts';
 import { duel } from './votes/duel.ts';
 import { deleteSubject } from './subjects/delete.ts';
+import { gallery } from './gallery/gallery.ts';
 import { helpFor } from './help.ts';
 import { imagine } from './work/imagine.ts';
 import { checkOptions } from './line/options.ts';
@@ -36,6 +37,7 @@ const acting: readonly Command[] = [
   style,
   settings,
   adapters,
+  gallery,
   top,
   duel,
   refine,

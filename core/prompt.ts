@@ -8,13 +8,13 @@ import type { Subject } from './records.ts';
 export type PromptSubject = Pick<Subject, 'id' | 'name' | 'className' | 'token' | 'championId'>;
 
 /** `{token} {class}`: a rare token before the class word (DreamBooth, arXiv 2208.12242, §3.1). */
-function inPrompt(subject: Pick<Subject, 'className' | 'token'>): string {
+export function subjectWords(subject: Pick<Subject, 'className' | 'token'>): string {
   return `${subject.token} ${subject.className}`;
 }
 
 /** Returns the prompt of photos without a caption: `a {token} {class}`. */
 export function trainingPrompt(subject: Pick<Subject, 'className' | 'token'>): string {
-  return `a ${inPrompt(subject)}`;
+  return `a ${subjectWords(subject)}`;
 }
 
 /** Returns the prompt of class pictures, for prior preservation: `a {class}`. */
@@ -153,14 +153,14 @@ export function resolvePrompt(
   let from = 0;
   for (const { subject, start, end } of found) {
     text += normal.slice(from, start);
-    text += drawn.includes(subject) ? inPrompt(subject) : subject.className;
+    text += drawn.includes(subject) ? subjectWords(subject) : subject.className;
     from = end;
   }
   text += normal.slice(from);
   for (const subject of drawn.filter((each) => !named.includes(each))) {
     const noun = new RegExp(wordPattern(subject.className), 'iu');
     text = noun.test(text)
-      ? text.replace(noun, () => inPrompt(subject))
+      ? text.replace(noun, () => subjectWords(subject))
       : `${trainingPrompt(subject)}, ${text}`;
   }
   return { text, subjects: drawn, others: named.filter((each) => !drawn.includes(each)) };

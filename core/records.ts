@@ -244,7 +244,7 @@ export interface PictureSet {
   readonly channelId: string;
   readonly memberId: string;
   /**
-   * `imagine`: requested by a member; `upscale`: requested too, one picture again at twice its size; `samples`: a run's
+   * `imagine`: requested by a member; `upscale`: requested too, one picture enlarged; `samples`: a run's
    * pictures at a checkpoint; `finals`: the pictures of a run's result; `duel`: a pair of a duel, one picture of each
    * adapter.
    */
@@ -267,7 +267,7 @@ export interface PictureSet {
   readonly alsoAdapterIds: readonly string[];
   /** The picture that this set varies: its noise is mixed with some of each new seed's. null: new pictures. */
   readonly variationOf: string | null;
-  /** The picture that an `upscale` set draws again; null after that was deleted. */
+  /** The picture that an `upscale` set enlarges; null after that was deleted. */
   readonly upscaleOf: string | null;
   /** The picture to begin with; null: noise. */
   readonly start: SetStart | null;
@@ -316,6 +316,38 @@ export interface HeldPicture {
   readonly place: number;
   /** As in Picture. */
   readonly unsafe: number;
+}
+
+/** What a picture that is being drawn looks like so far. It is no picture: nothing counts it, and it goes with the set's end. */
+export interface SetPreview {
+  /** From 0, among all pictures that the set requested. */
+  readonly place: number;
+  /** WebP. */
+  readonly image: Uint8Array;
+}
+
+/** Which pictures of a channel to look for. */
+export interface GallerySearch {
+  readonly channelId: string;
+  /** Letters and digits; each begins a word of the prompt. [] for any prompt. */
+  readonly words: readonly string[];
+  /** null: any. */
+  readonly subjectId: string | null;
+  /** Who asked for it; null: anybody. */
+  readonly memberId: string | null;
+  /** Least number of members who voted for it. */
+  readonly likes: number;
+}
+
+/** A picture in a channel's gallery. */
+export interface GalleryPicture extends Pick<Picture, 'id' | 'setId' | 'blobHash' | 'width' | 'height'> {
+  /** The order of the gallery: the newest picture has the highest. */
+  readonly place: number;
+  /** As the member typed it. */
+  readonly prompt: string;
+  readonly memberId: string;
+  /** Members who voted for it, without the one who asked for it. */
+  readonly likes: number;
 }
 
 /** A fact: a member added a reaction to a picture or removed it. Facts never change. */

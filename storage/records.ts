@@ -14,6 +14,9 @@ import type {
   PictureSet,
   Picture,
   HeldPicture,
+  SetPreview,
+  GalleryPicture,
+  GallerySearch,
   VoteFact,
   StandingVote,
   ChampionChange,
@@ -231,6 +234,13 @@ export interface Records {
   holdPicture(held: HeldPicture): Promise<void>;
   /** In order of place. */
   heldPictures(setId: string): Promise<HeldPicture[]>;
+  /**
+   * Replaces what a running set looks like so far; does nothing for any other set. It is gone when the set ends or is deleted.
+   *
+   * @param preview - null: nothing is shown
+   */
+  savePreview(setId: string, preview: SetPreview | null): Promise<void>;
+  preview(setId: string): Promise<SetPreview | null>;
   /** Deletes a set; its posts stay until their messages are deleted. @param how - as in `deleteSubject` */
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction stands already, or is removed already). True when added. */
@@ -241,6 +251,18 @@ export interface Records {
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
+  /**
+   * Pictures of a channel that members asked for, the newest first; without hidden ones.
+   *
+   * @param from - the place before which to begin, or after which to end; both null: the newest
+   */
+  gallery(
+    search: GallerySearch,
+    from: { readonly before: number | null; readonly after: number | null },
+    limit: number,
+  ): Promise<GalleryPicture[]>;
+  /** Whether a channel's gallery shows a picture. */
+  inGallery(channelId: string, pictureId: string): Promise<boolean>;
   /** Leaves out pictures that have just been deleted. */
   addRanking(ranking: Omit<Ranking, 'revision'>): Promise<void>;
   ranking(id: string): Promise<Ranking | null>;

@@ -6,7 +6,7 @@ import type { UNetConfig } from '../../gpu-worker/models/model-configs.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { frozenParameters, type Parameters } from '../../gpu-worker/models/parameters.ts';
 import { unet, unetInputs, unetOutputs } from '../../gpu-worker/models/unet.ts';
-import { withEightBitProducts } from './eight-bit-products.ts';
+import { withEightBitProducts } from '../../gpu-worker/graph/eight-bit-products.ts';
 import { roundedParameters, type Scales } from './rounded-weights.ts';
 import type { Predict, Sampler } from './sampler.ts';
 

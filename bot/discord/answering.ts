@@ -11,6 +11,7 @@ import {
   type ModalSubmitInteraction,
   type REST,
   Routes,
+  type StringSelectMenuInteraction,
 } from 'discord.js';
 import type { Card } from '../../commands/card.ts';
 import { errorCard } from '../../commands/cards/format.ts';
@@ -27,7 +28,8 @@ export type Answerable =
   | ButtonInteraction
   | ChatInputCommandInteraction
   | MessageContextMenuCommandInteraction
-  | ModalSubmitInteraction;
+  | ModalSubmitInteraction
+  | StringSelectMenuInteraction;
 
 /** How long an interaction's token is used, ms; Discord ends it after 15 minutes. */
 const TOKEN_LIFE = 14.5 * 60_000;
@@ -99,7 +101,7 @@ async function tellCaller(
     );
   try {
     const others = [...cards];
-    if (!interaction.isButton()) {
+    if (!interaction.isMessageComponent()) {
       const first = others.shift();
       if (first === undefined) await parts.rest.delete(original, { auth: false });
       else await send(first, (message) => parts.rest.patch(original, { ...message, auth: false }));

@@ -42,7 +42,7 @@ export class Callbacks {
     try {
       const answered = this.answer(
         interaction,
-        interaction.isButton()
+        interaction.isMessageComponent()
           ? // A button's message stays as it is until its record changes.
             { type: InteractionResponseType.DeferredMessageUpdate }
           : {

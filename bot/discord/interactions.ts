@@ -11,6 +11,7 @@ import {
   InteractionResponseType,
   type MessageContextMenuCommandInteraction,
   type ModalSubmitInteraction,
+  type StringSelectMenuInteraction,
 } from 'discord.js';
 import { errorCard } from '../../commands/cards/format.ts';
 import type { Attachment } from '../../commands/contract.ts';
@@ -61,7 +62,8 @@ export class Interactions {
         interaction.isChatInputCommand() ||
         interaction.isMessageContextMenuCommand() ||
         interaction.isModalSubmit() ||
-        interaction.isButton()
+        interaction.isButton() ||
+        interaction.isStringSelectMenu()
       ) {
         await this.#dispatch(interaction, handlers);
       }
@@ -75,7 +77,8 @@ export class Interactions {
     try {
       if (handlers === null) throw stopping();
       refuse(interaction, this.#parts.places);
-      if (interaction.isButton()) await this.#press(interaction, handlers);
+      if (interaction.isButton()) await this.#press(interaction, interaction.customId, handlers);
+      else if (interaction.isStringSelectMenu()) await this.#choose(interaction, handlers);
       else if (interaction.isModalSubmit()) await this.#submit(interaction, handlers);
       else if (interaction.isMessageContextMenuCommand()) await this.#choosePhotos(interaction);
       else await this.#command(interaction, handlers);
@@ -183,8 +186,19 @@ export class Interactions {
       await handlers.onInvocation({ ...whoAndWhere(interaction, this.#parts.places), ...asked, answer });
   }
 
-  async #press(interaction: ButtonInteraction, handlers: GatewayHandlers): Promise<void> {
-    const action = actionOf(interaction.customId);
+  /** A choice from a list is a press of the button that it stands for; to take it back does nothing. */
+  async #choose(interaction: StringSelectMenuInteraction, handlers: GatewayHandlers): Promise<void> {
+    const [chosen] = interaction.values;
+    if (chosen === undefined) await this.#parts.callbacks.acknowledge(interaction);
+    else await this.#press(interaction, chosen, handlers);
+  }
+
+  async #press(
+    interaction: ButtonInteraction | StringSelectMenuInteraction,
+    id: string,
+    handlers: GatewayHandlers,
+  ): Promise<void> {
+    const action = actionOf(id);
     const answer = answering(interaction, this.#parts);
     if (await this.#parts.callbacks.acknowledge(interaction))
       await handlers.onAction({ ...whoAndWhere(interaction, this.#parts.places), action, answer });

@@ -8,10 +8,11 @@ import {
   type APIButtonComponentWithCustomId,
   type APIComponentInContainer,
   type APIContainerComponent,
+  type APIStringSelectComponent,
   ButtonStyle,
   ComponentType,
 } from 'discord.js';
-import type { Card, CardButton, Tone } from '../../commands/card.ts';
+import type { Card, CardButton, CardMenu, Tone } from '../../commands/card.ts';
 import { byteSize } from '../../core/format.ts';
 import type { BlobStore } from '../../storage/blobs/contract.ts';
 import { chartWords, drawCharts, type Palette } from '../chart.ts';
@@ -23,6 +24,9 @@ const MAX_PICTURES = 10;
 const MAX_TEXT = 4000;
 const BUTTONS_A_ROW = 5;
 const MAX_BUTTONS = 20;
+const MAX_CHOICES = 25;
+/** The id of a message's list to choose from. */
+const MENU = 'menu';
 
 const COLOURS: Readonly<Record<Tone, number>> = {
   info: 0x5865f2,
@@ -120,6 +124,7 @@ export async function renderCard(card: Card, parts: RenderParts): Promise<Render
       ...pictures,
       ...downloads,
       ...buttonRows(card.buttons ?? []),
+      ...menuRow(card.menu),
     ],
     ...(mark !== undefined && { id: mark }),
   };
@@ -153,25 +158,36 @@ async function chartParts({ charts = [] }: Card, files: UploadFile[], take: Take
   return [gallery([{ name, description }]), ...take(`-# ${escaped(chartWords(charts))}`)];
 }
 
+/** What the next picture looks like so far, as a file. */
+function previewFile({ preview }: Card): (UploadFile & GalleryItem)[] {
+  if (preview === undefined) return [];
+  const bytes = Buffer.from(preview.image, 'base64');
+  const name = `preview-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.webp`;
+  return [{ name, description: preview.alt.slice(0, 1024), load: async () => bytes }];
+}
+
 async function picturesParts(
-  { pictures = [] }: Card,
+  card: Card,
   { blobs, limit }: RenderParts,
   room: number,
   files: UploadFile[],
   take: Take,
 ) {
-  const shown = await pictureFiles(pictures.slice(0, MAX_PICTURES - files.length), blobs, limit, room);
-  if (shown.length === 0) return [];
-  files.push(...shown.map(({ file }) => file));
+  const previews = previewFile(card);
+  const most = MAX_PICTURES - files.length - previews.length;
+  const shown = await pictureFiles((card.pictures ?? []).slice(0, most), blobs, limit, room);
+  if (shown.length + previews.length === 0) return [];
+  files.push(...shown.map(({ file }) => file), ...previews);
   const captions = shown.flatMap(({ picture: { caption } }) => (caption ? [escaped(caption)] : []));
   return [
-    gallery(
-      shown.map(({ picture, file }) => ({
+    gallery([
+      ...shown.map(({ picture, file }) => ({
         name: file.name,
         description: picture.alt.slice(0, 1024),
         spoiler: picture.sensitive === true,
       })),
-    ),
+      ...previews,
+    ]),
     ...take(captions.length === 0 ? '' : `-# ${captions.join('   |   ')}`),
   ];
 }
@@ -202,6 +218,22 @@ function buttonRows(buttons: readonly CardButton[]): APIComponentInContainer[] {
     type: ComponentType.ActionRow as const,
     components: kept.slice(row * length, (row + 1) * length).map(button),
   }));
+}
+
+/** A list to choose from. What was chosen can be taken back, so that it can be chosen again. */
+function menuRow(menu: CardMenu | undefined): APIComponentInContainer[] {
+  if (menu === undefined) return [];
+  const select: APIStringSelectComponent = {
+    type: ComponentType.StringSelect,
+    custom_id: customId(MENU),
+    placeholder: cut(menu.label, 150),
+    min_values: 0,
+    max_values: 1,
+    options: menu.choices
+      .slice(0, MAX_CHOICES)
+      .map(({ action, label }) => ({ label: cut(label, 100), value: customId(action) })),
+  };
+  return [{ type: ComponentType.ActionRow, components: [select] }];
 }
 
 function button({ action, label, style }: CardButton): APIButtonComponentWithCustomId {

@@ -3,7 +3,7 @@
  * Limits: https://docs.slack.dev/reference/block-kit/blocks
  */
 import type { types } from '@slack/bolt';
-import type { Card, CardButton, CardPicture, Tone } from '../../commands/card.ts';
+import type { Card, CardButton, CardMenu, CardPicture, Tone } from '../../commands/card.ts';
 import { byteSize } from '../../core/format.ts';
 import { chartWords } from '../chart.ts';
 import { cut, escapeText, MAX_TEXT, mrkdwn, progressText, tableTexts, unmarked } from './text.ts';
@@ -14,6 +14,10 @@ const MAX_FIELDS = 10;
 const MAX_FIELD = 2_000;
 const MAX_BUTTONS = 25;
 const MAX_LABEL = 75;
+const MAX_PLACEHOLDER = 150;
+const MAX_CHOICES = 100;
+/** The id of a message's list to choose from. */
+const MENU = 'menu:choose';
 const MAX_ALT = 2_000;
 /** Of a message's plain text, which notifications and screen readers use. */
 const MAX_FALLBACK = 300;
@@ -31,6 +35,8 @@ export interface CardFiles {
   /** Slack's file id of a picture by the blob's hash. A picture without one is named instead of shown. */
   readonly pictures: ReadonlyMap<string, string>;
   readonly chart: string | null;
+  /** Of the preview of the next picture; null: Slack has none. */
+  readonly preview: string | null;
   /** The signed link to a file of the card. */
   link(hash: string, fileName: string): string;
 }
@@ -87,6 +93,18 @@ function button({ action, label, style }: CardButton): types.Button {
   };
 }
 
+/** A list to choose from; each choice is a button's action. */
+function select({ label, choices }: CardMenu): types.StaticSelect {
+  return {
+    type: 'static_select',
+    action_id: MENU,
+    placeholder: plainText(label, MAX_PLACEHOLDER),
+    options: choices
+      .slice(0, MAX_CHOICES)
+      .map(({ action, label: words }) => ({ text: plainText(words, MAX_LABEL), value: action })),
+  };
+}
+
 /** Slack has no spoilers: text, and a button that shows the picture to the member who presses it. */
 function hiddenPicture({ id, alt, caption }: CardPicture): types.SectionBlock {
   return {
@@ -104,6 +122,12 @@ function pictureBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
       ? context(`${mrkdwn(caption ?? alt)} (this picture was deleted)`)
       : image(id, alt, caption);
   });
+}
+
+function previewBlocks({ preview }: Card, files: CardFiles): types.KnownBlock[] {
+  return preview === undefined || files.preview === null
+    ? []
+    : [image(files.preview, preview.alt, preview.alt)];
 }
 
 function headBlocks(card: Card): types.KnownBlock[] {
@@ -132,10 +156,13 @@ function footBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
     ({ name, blobHash, size }) =>
       `<${escapeText(files.link(blobHash, name))}|${escapeText(name)}> (${byteSize(size)})`,
   );
-  const buttons = (card.buttons ?? []).slice(0, MAX_BUTTONS);
+  const elements = [
+    ...(card.menu === undefined ? [] : [select(card.menu)]),
+    ...(card.buttons ?? []).map(button),
+  ].slice(0, MAX_BUTTONS);
   return [
     ...(links.length > 0 ? [context(`📎 ${links.join(' · ')}`)] : []),
-    ...(buttons.length > 0 ? [{ type: 'actions' as const, elements: buttons.map(button) }] : []),
+    ...(elements.length > 0 ? [{ type: 'actions' as const, elements }] : []),
   ];
 }
 
@@ -143,7 +170,7 @@ function footBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
 export function cardBlocks(card: Card, files: CardFiles): types.KnownBlock[] {
   const head = headBlocks(card);
   const foot = footBlocks(card, files);
-  const middle = [...bodyBlocks(card, files), ...pictureBlocks(card, files)];
+  const middle = [...bodyBlocks(card, files), ...pictureBlocks(card, files), ...previewBlocks(card, files)];
   const room = MAX_BLOCKS - head.length - foot.length;
   if (middle.length <= room) return [...head, ...middle, ...foot];
   const left = middle.length - room + 1;

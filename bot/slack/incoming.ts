@@ -3,7 +3,7 @@
  * acknowledged before anything else.
  */
 import { createHash } from 'node:crypto';
-import type { AllMiddlewareArgs, App, Context } from '@slack/bolt';
+import type { AllMiddlewareArgs, App, BlockElementAction, Context } from '@slack/bolt';
 import * as v from 'valibot';
 import type { CommandContext } from '../../commands/contract.ts';
 import { UnderWay } from '../under-way.ts';
@@ -138,13 +138,14 @@ export class Incoming {
   }
 
   #listenToButtons(app: App): void {
-    // Every other button's id is its action.
+    // Every other button's id is its action; a list's choices are actions.
     app.action({ type: 'block_actions', action_id: /^[a-z]+:/ }, async ({ action: button, body, ack }) => {
       await acknowledging('slack', ack());
-      if (button.type !== 'button' || body.type !== 'block_actions' || !body.channel) return;
+      if (body.type !== 'block_actions' || !body.channel) return;
+      const action = actionOf(button);
+      if (action === null) return;
       const { id, username } = body.user;
       const asked = this.#asked(body.channel, { id, name: username ?? id }, body.response_url ?? null);
-      const action = button.value ?? button.action_id;
       this.#entrance.enter(asked, Promise.resolve(), (who) =>
         this.#parts.handlers.onAction({ ...who, action }),
       );
@@ -178,6 +179,11 @@ export class Incoming {
     const view = await homeView(member, context);
     await api.call('views.publish', (client) => client.views.publish({ user_id: user, view }));
   }
+}
+
+function actionOf(pressed: BlockElementAction): string | null {
+  if (pressed.type === 'button') return pressed.value ?? pressed.action_id;
+  return pressed.type === 'static_select' ? pressed.selected_option.value : null;
 }
 
 const isRetry = ({ retryNum }: Context): boolean => (retryNum ?? 0) > 0;

@@ -14,6 +14,7 @@ import { acknowledging } from '../../core/metrics.ts';
 import { admit } from '../../commands/rules/guard.ts';
 import type { Member } from '../../core/records.ts';
 import { administrationRoutes, type AdministrationParts } from './administration.ts';
+import { GALLERY_QUERY, WebGallery } from './gallery.ts';
 import type { Identity } from './identity.ts';
 import type { Pace } from '../pace.ts';
 import { describeCommands } from './options.ts';
@@ -114,6 +115,7 @@ const COMPLETION = v.object({
 function channelRoutes(parts: ApiParts) {
   const { gateway, uploads, identity, pace, context: commands } = parts;
   const { records } = commands;
+  const gallery = new WebGallery(commands, (hash, name) => gateway.views.link(hash, name));
   return new Hono()
     .get('/complete', checked('query', COMPLETION), async (context) => {
       const { channel, path, option, typed } = context.req.valid('query');
@@ -128,6 +130,19 @@ function channelRoutes(parts: ApiParts) {
       pace?.count(`reads ${member.id}`);
       const before = Number(context.req.valid('query').before);
       return context.json(await gateway.hub.linesBefore(member, channel, before, EARLIER_LINES));
+    })
+    .get('/channels/:channel/gallery', checked('query', GALLERY_QUERY), async (context) => {
+      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(`reads ${member.id}`);
+      return context.json(await gallery.part(channel, context.req.valid('query')));
+    })
+    .get('/channels/:channel/gallery/choices', async (context) => {
+      const { channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      return context.json(await gallery.choices(channel));
+    })
+    .get('/channels/:channel/gallery/:picture/small', async (context) => {
+      const { channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      return gallery.small(context, channel, context.req.param('picture'));
     })
     .get('/channels/:channel/welcome', async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);

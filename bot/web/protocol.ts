@@ -144,6 +144,25 @@ export interface ClientMessage {
   readonly limit: number;
 }
 
+/** A picture of the gallery. */
+export interface GalleryView {
+  readonly id: string;
+  readonly link: string;
+  readonly prompt: string;
+  /** Who asked for it. */
+  readonly memberName: string;
+  readonly likes: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A part of a channel's gallery, the newest first. */
+export interface GalleryPart {
+  readonly pictures: readonly GalleryView[];
+  /** The place before which the next part begins; null: these are the last. */
+  readonly before: number | null;
+}
+
 /** A command as the composer needs it to help a member type. */
 export interface OptionView {
   readonly name: string;
@@ -248,6 +267,9 @@ export interface AdministrationView {
 /** The page's address of what is no channel: no channel's name has a slash. */
 export const ADMINISTRATION = '/administration';
 
+/** What follows a channel in the address of its gallery. */
+export const GALLERY = '/gallery';
+
 /** The channel that every page starts in. */
 export const FIRST_CHANNEL = 'general';
 
@@ -258,3 +280,7 @@ export const MAX_NAME = 32;
 export const LINES_OF_PAGE = 60;
 /** Lines that each press of “Show earlier messages” adds. */
 export const EARLIER_LINES = 200;
+/** Pictures of the gallery that a page gets at once. */
+export const GALLERY_PART = 40;
+/** Most characters of the words to search for. */
+export const MAX_SEARCH = 200;

@@ -9,7 +9,7 @@ import { linkExpiry } from '../files.ts';
 import type { LineBody, LineView, MemberView, PictureVotes } from './protocol.ts';
 
 /** A file name that says what a picture shows. */
-const pictureName = (alt: string): string =>
+export const pictureName = (alt: string): string =>
   `${
     alt
       .toLowerCase()

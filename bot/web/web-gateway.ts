@@ -28,15 +28,16 @@ export class WebGateway implements Gateway {
   readonly hub: Hub;
   readonly events: MemberEvents;
   readonly channels: Channels;
+  readonly views: ConversationViews;
   readonly #lines: Lines;
 
   constructor({ context, secret, access, uploads, log }: WebGatewayParts) {
     this.channels = new Channels({ records: context.records, local: access.local });
     const beingAnswered = new Set<string>();
-    const views = new ConversationViews(context.records, secret, beingAnswered);
-    this.hub = new Hub(views, log);
+    this.views = new ConversationViews(context.records, secret, beingAnswered);
+    this.hub = new Hub(this.views, log);
     this.#lines = new Lines(context.records, this.hub);
-    const { hub } = this;
+    const { hub, views } = this;
     this.events = new MemberEvents({
       context,
       uploads,

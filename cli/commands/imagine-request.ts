@@ -9,6 +9,7 @@ import type { DrawRequest, TextToImage } from '../../gpu-worker/sampling/text-to
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { splitFlags } from '../../core/prompts/flags.ts';
+import { splitPlaces } from '../../core/prompts/split.ts';
 import { MAX_SEED, randomSeed } from '../../core/seeds.ts';
 import { checkSide } from '../../core/settings/check.ts';
 import { defaultOf } from '../../core/settings/defaults.ts';
@@ -159,12 +160,15 @@ export async function drawRequest(
     adapter.push(applied);
     for (const note of applied.notes ?? []) io.log(note);
   }
+  const words = adapter.map(({ subject }) => subject ?? null);
+  const places = splitPlaces(asked.prompt, words, given.split ?? 'none');
+  const placed = adapter.map((each, n) => ({ ...each, ...(places?.[n] && { place: places[n] }) }));
   const speed = given.speed === undefined ? null : speedOf(given.speed);
-  if (given.speed !== undefined) adapter.push(await painter.readAdapter(given.speed));
+  if (given.speed !== undefined) placed.push(await painter.readAdapter(given.speed));
   return {
     prompt: asked.prompt,
     negative: asked.negative ?? null,
-    adapter,
+    adapter: placed,
     steps: asked.steps ?? speed?.steps ?? defaults.steps,
     guidance: given.guidance ?? speed?.guidance ?? defaults.guidance,
     guidanceRescale: given.guidanceRescale ?? defaultOf('rescale'),
@@ -176,6 +180,7 @@ export async function drawRequest(
     // Chat draws sets to vote on; the command line draws one picture unless asked for more.
     count: given.count ?? 1,
     noise: given.noise ?? defaultOf('noise'),
+    quality: given.quality ?? defaultOf('quality'),
     ...(tiles !== 'auto' && { tiled: tiles === 'on' }),
   };
 }

@@ -59,6 +59,7 @@ export async function setSource(set: PictureSet, context: CommandContext): Promi
     duel,
     pictures: await records.pictures(set.id),
     held: await records.heldPictures(set.id),
+    preview: set.state === 'running' ? await records.preview(set.id) : null,
     facts: await records.voteFacts(set.id),
     memberName: await nameOf(records, set.memberId),
     resolved: resolvePrompt(set.prompt, await records.subjects(set.channelId), subjectsOf(set, adapters)),

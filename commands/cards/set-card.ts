@@ -1,8 +1,17 @@
 /** @file The message about a set, from queued to pictures with votes. */
 import { hasEnded } from '../../core/work-state.ts';
-import type { Adapter, Duel, HeldPicture, Picture, PictureSet, VoteFact } from '../../core/records.ts';
+import type {
+  Adapter,
+  Duel,
+  HeldPicture,
+  Picture,
+  PictureSet,
+  SetPreview,
+  VoteFact,
+} from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
-import type { Card, CardButton } from '../card.ts';
+import type { Split, Upscale } from '../../core/settings/choices.ts';
+import type { Card, CardButton, CardMenu } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
 import { counted, percent } from '../../core/format.ts';
 import { fieldsOf, plain } from './format.ts';
@@ -16,6 +25,8 @@ export interface SetCardSource {
   readonly duel: Duel | null;
   readonly pictures: readonly Picture[];
   readonly held: readonly HeldPicture[];
+  /** null unless it is being drawn. */
+  readonly preview: SetPreview | null;
   /** Votes on this set, oldest first. */
   readonly facts: readonly VoteFact[];
   /** The member who requested it. */
@@ -67,30 +78,39 @@ const OTHER_MODEL: ReadonlySet<string> = new Set([
 export const needsTraining = ({ failure }: Pick<PictureSet, 'failure'>): boolean =>
   failure !== null && OTHER_MODEL.has(failure.code);
 
-/** Buttons for each picture and for the whole set. */
-function buttonsOf({ set, duel, pictures, adapters, resolved }: SetCardSource): CardButton[] {
+/** Buttons for the whole set. */
+function buttonsOf({ set, duel, adapters, resolved }: SetCardSource): CardButton[] {
   const remove: CardButton = { action: `delete:${set.id}`, label: 'Delete', style: 'danger' };
   // Pictures that are drawn from one of a pair would tell its adapter.
   if (duel?.state === 'open') return hasEnded(set) ? [remove] : [];
   if (!hasEnded(set)) return [{ action: `cancel:${set.id}`, label: 'Cancel', style: 'danger' }];
-  const each = (verb: string, label: string): CardButton[] =>
-    pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
   const drawn = resolved.subjects.filter(({ id }) => adapters.some(({ subjectId }) => subjectId === id));
   const retrained = needsTraining(set) ? drawn : [];
-  // Platforms show five in a row: with four pictures, each verb fills a row that ends with a button for the set.
   return [
     ...retrained.map(({ id, name }): CardButton => ({
       action: `retrain:${id}`,
       label: `Train ${name} again`,
       style: 'primary',
     })),
-    ...each('vary', 'Vary'),
     { action: `again:${set.id}`, label: 'Again', style: 'primary' },
-    ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
     { action: `details:${set.id}`, label: 'Details' },
-    ...each('emoji', 'Emoji'),
     remove,
   ];
+}
+
+/** What can be done with each picture: of four pictures, too much for buttons. */
+function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
+  if (!hasEnded(set) || duel?.state === 'open' || pictures.length === 0) return undefined;
+  const each = (verb: string, label: string): CardMenu['choices'] =>
+    pictures.map(({ id, index }) => ({ action: `${verb}:${id}`, label: `${label} ${index + 1}` }));
+  return {
+    label: 'Do more with a picture',
+    choices: [
+      ...each('vary', 'Vary'),
+      ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
+      ...each('emoji', 'Emoji'),
+    ],
+  };
 }
 
 /** An adapter's name; none when its subject was deleted. */
@@ -115,6 +135,16 @@ function adapterField(source: SetCardSource): { name: string; value: string }[] 
   return [{ name: names.length === 1 ? 'adapter' : 'adapters', value: names.join(' and ') }];
 }
 
+/** What the next picture looks like so far; none of one that is done. */
+function previewOf({ set, pictures, held, preview }: SetCardSource): Card['preview'] {
+  if (preview === null || set.state !== 'running' || preview.place < pictures.length + held.length)
+    return undefined;
+  return {
+    alt: `Picture ${pictures.length + 1} so far`,
+    image: Buffer.from(preview.image).toString('base64'),
+  };
+}
+
 /** Returns the title over a finished run's pictures. */
 export const finalsTitle = (subjectName: string): string => `Which ${plain(subjectName)} is the best?`;
 
@@ -122,6 +152,8 @@ export const finalsTitle = (subjectName: string): string => `Which ${plain(subje
 export function setCard(source: SetCardSource): Card {
   const { set, pictures, facts, memberName, resolved } = source;
   const progress = progressOf(source);
+  const preview = previewOf(source);
+  const menu = menuOf(source);
   const [subject] = resolved.subjects;
   return {
     tone: WORK_TONES[set.state],
@@ -133,11 +165,13 @@ export function setCard(source: SetCardSource): Card {
       { name: 'requested by', value: plain(memberName) },
     ],
     ...(progress && { progress }),
+    ...(preview && { preview }),
     ...(pictures.length > 0 && {
       pictures: votedPictures(pictures, facts, plain(set.prompt)),
       votesOn: set.id,
     }),
     buttons: buttonsOf(source),
+    ...(menu && { menu }),
     follows: { kind: 'set', id: set.id },
   };
 }
@@ -163,13 +197,31 @@ function lengthOf({ promptLength }: PictureSet): string | null {
   return `${counted(tokens, 'token')}${chunks > 1 ? `, read in ${chunks} chunks` : ''}`;
 }
 
+/** Where several subjects stand. */
+const SPLIT_TEXTS: Readonly<Record<Split, string>> = {
+  auto: 'by the words of the prompt',
+  'left-right': 'side by side',
+  'top-bottom': 'one above the other',
+  none: 'anywhere',
+};
+
+/** How a picture was enlarged. */
+const UPSCALED: Readonly<Record<Upscale, string>> = {
+  redraw: 'drawn again at twice its size',
+  x2: 'enlarged to twice its size',
+  x4: 'enlarged to four times its size',
+};
+
 /** Returns everything that is needed to draw a set again, for the `details` button. */
 export function detailsCard(source: SetCardSource): Card {
   const { set, pictures, resolved, adapters } = source;
   const { settings } = set;
   const rows: [string, string | null][] = [
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
-    ['upscaled from', set.kind === 'upscale' ? 'a picture of another set' : null],
+    [
+      'upscaled from',
+      set.kind === 'upscale' ? `a picture of another set, ${UPSCALED[settings.upscale]}` : null,
+    ],
     ['begins with', beginningOf(set)],
     ['steered by votes', steeringOf(set)],
     ['prompt', plain(set.prompt, 1000)],
@@ -178,6 +230,7 @@ export function detailsCard(source: SetCardSource): Card {
     ['negative prompt', set.negative === null ? null : plain(set.negative, 1000)],
     ...adapterField(source).map(({ name, value }): [string, string] => [name, value]),
     ['strength', adapters.length > 0 ? String(set.strength) : null],
+    ['places of subjects', adapters.length > 1 && set.start === null ? SPLIT_TEXTS[settings.split] : null],
     ['seed', String(set.seed)],
     ['picture seeds', pictures.map(({ seed }) => seed).join(', ') || null],
     ...pictures.flatMap(({ prompt, index }): [string, string][] =>
@@ -191,6 +244,7 @@ export function detailsCard(source: SetCardSource): Card {
       settings.scheduler ?? (settings.speed === null ? 'the model’s default' : 'of the speed file'),
     ],
     ['sampling steps', String(settings.samplingSteps)],
+    ['quality', settings.quality === 'exact' ? null : settings.quality],
     ['size', settings.size],
     ['refiner share', settings.refine > 0 && set.kind !== 'upscale' ? String(settings.refine) : null],
   ];

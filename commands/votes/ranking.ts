@@ -7,7 +7,7 @@ import { trainingWords } from '../cards/format.ts';
 import { countedBallots, type VoteData } from '../../core/votes/ballots.ts';
 import { preferences } from './preferences.ts';
 import { bradleyTerry, strengthOf, type Strength } from './bradley-terry.ts';
-import { wilsonInterval } from './wilson.ts';
+import { wilsonInterval } from '../../core/votes/wilson.ts';
 
 export interface RankedPicture {
   readonly picture: Picture;

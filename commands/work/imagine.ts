@@ -41,6 +41,7 @@ export const imagine = command(
         type: 'text',
         maxLength: MAX_PROMPT,
       },
+      settingOption('split'),
       settingOption('size'),
       settingOption('guidance'),
       settingOption('rescale'),

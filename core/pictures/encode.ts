@@ -26,5 +26,15 @@ export const encodeEnlarged = (
     .png()
     .toBuffer();
 
+/** A picture as a small WebP of at most `side` pixels a side, enlarged smoothly where it has fewer. */
+export const encodeSmall = (
+  { width, height, pixels }: { readonly width: number; readonly height: number; readonly pixels: Uint8Array },
+  side: number,
+): Promise<Buffer> =>
+  fromPixels(pixels, { width, height, channels: 3 })
+    .resize({ width: side, height: side, fit: 'inside', kernel: 'cubic' })
+    .webp({ quality: 70 })
+    .toBuffer();
+
 /** Draws an SVG that Krona wrote; nobody else's text may stand in it. */
 export const drawSvg = (svg: string): Promise<Buffer> => sharp(Buffer.from(svg)).png().toBuffer();

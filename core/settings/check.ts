@@ -89,15 +89,26 @@ export function checkTogether({ method, targets, warmup, steps }: ChannelSetting
     );
 }
 
+/** @throws KronaError MODEL_INPAINTING when a model can only draw */
+export function checkTrainable({ name, inpainting }: Pick<ModelCard, 'name' | 'inpainting'>): void {
+  if (inpainting)
+    throw new KronaError(
+      'MODEL_INPAINTING',
+      `${name} is a model for inpainting, which Krona draws with but doesn't train. Train on the model that it was made ` +
+        'from, such as Stable Diffusion 1.5 or SDXL; the adapter then draws with both.',
+    );
+}
+
 /**
  * Checks a run's settings against each other and the model.
  *
  * @param model null: not known, so only against each other
- * @throws KronaError FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED, WARMUP_UNFIT
+ * @throws KronaError MODEL_INPAINTING, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED, WARMUP_UNFIT
  */
 export function checkTraining(settings: ChannelSettings, model: ModelCard | null): void {
   checkTogether(settings);
   if (!model) return;
+  checkTrainable(model);
   const projections = trainedProjections(targetsOf(settings.targets), model);
   if (settings.method === 'krona') checkFactors(settings, projections);
   if (settings.method === 'lora') checkRank(settings, projections);

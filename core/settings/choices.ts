@@ -109,5 +109,23 @@ export function targetOptions({
 export const DISTRIBUTIONS = ['normal', 'kaiming'] as const;
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 
+/** `exact`: as diffusers draws it; `fast`: weights in 8 bits on a CPU, and every second step reuses the one before. */
+export const QUALITIES = ['exact', 'fast'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
+/**
+ * Where several subjects of a prompt stand, each of which only its own adapter draws: `auto` by the prompt's words, `none`
+ * anywhere, and then the adapters add up.
+ */
+export const SPLITS = ['auto', 'left-right', 'top-bottom', 'none'] as const;
+export type Split = (typeof SPLITS)[number];
+
+/**
+ * How pictures are enlarged: drawn again at twice their size, with new details; or by a network that keeps what they show, to
+ * two or four times.
+ */
+export const UPSCALES = ['redraw', 'x2', 'x4'] as const;
+export type Upscale = (typeof UPSCALES)[number];
+
 /** Where noise comes from: Krona's own generator, or torch's, whose seeds draw the pictures of diffusers. */
 export const NOISES = ['krona', 'torch'] as const;

@@ -1,5 +1,5 @@
 /** @file The table of settings that decide how pictures are drawn; training's are in train-table.ts. */
-import { NOISES, SCHEDULERS } from './choices.ts';
+import { NOISES, QUALITIES, SCHEDULERS, SPLITS, UPSCALES } from './choices.ts';
 import type { Setting } from './setting.ts';
 
 /**
@@ -60,6 +60,15 @@ export const DRAW_SETTINGS = {
     chat: { name: 'sampling_steps' },
     cli: { name: 'steps', value: 'n' },
   },
+  quality: {
+    type: 'text',
+    choices: QUALITIES,
+    description: 'fast: about two thirds of the time, and details differ a little',
+    default: 'exact',
+    chat: { name: 'quality' },
+    cli: { name: 'quality', value: 'how' },
+    source: 'DeepCache, arXiv 2312.00858',
+  },
   negative: {
     type: 'text',
     maxLength: 500,
@@ -118,6 +127,34 @@ export const DRAW_SETTINGS = {
     default: 4,
     chat: { name: 'count' },
     cli: { name: 'count', value: 'n', max: 64, default: '1' },
+  },
+  previews: {
+    type: 'flag',
+    description: 'Show each picture while it is drawn',
+    default: true,
+    chat: { name: 'previews' },
+  },
+  split: {
+    type: 'text',
+    choices: SPLITS,
+    description: 'Where several subjects stand; none: anywhere, and they mix',
+    default: 'auto',
+    chat: { name: 'split' },
+    cli: {
+      name: 'split',
+      value: 'how',
+      description:
+        'Where adapters act, in their order: auto (by words such as “above”), left-right, top-bottom; none: everywhere',
+      default: 'none',
+    },
+  },
+  upscale: {
+    type: 'text',
+    choices: UPSCALES,
+    description: 'What Upscale does: draw again at twice the size, or enlarge by a network',
+    default: 'redraw',
+    chat: { name: 'upscale' },
+    source: 'ESRGAN-slim of UpscalerJS',
   },
   imageStrength: {
     type: 'number',

@@ -35,6 +35,8 @@ export interface ModelCard {
   readonly furtherProjections?: Readonly<Record<Exclude<Target, 'attention'>, readonly ProjectionShape[]>>;
   /** Its noise ends without any signal (arXiv 2305.08891); missing: it does not. */
   readonly zeroTerminalSnr?: boolean;
+  /** Its UNet reads a mask and the masked picture; missing: it does not. */
+  readonly inpainting?: true;
   /** Name of the model that the worker refines pictures with; missing where it has none. */
   readonly refiner?: string;
   /** Steps and guidance that it was distilled for; missing: it was not. */

@@ -68,6 +68,11 @@ const BY_NAME = new Map(
 );
 const PLACES = Object.keys(NUMBERS);
 
+/** Every spelling of a vote for a picture, without colons, skin tone and presentation selector. */
+export const LIKES: readonly string[] = [FOR, NUMBERS].flatMap((table) =>
+  Object.entries(table).flatMap(([emoji, names]) => [emoji, ...names]),
+);
+
 /** The reactions that gateways add under a set of `count` pictures, as an invitation to vote. */
 export function invitingEmoji(count: number): string[] {
   return PLACES.slice(0, count).map(shownEmoji);

@@ -1,4 +1,5 @@
 /** @file Adapters as inputs of sampling programs: one program serves all adapters of one shape. */
+import type { Place } from '../../core/prompts/split.ts';
 import { currentDialect } from '../graph/device.ts';
 import * as op from '../graph/ops.ts';
 import type { Shape } from '../graph/primitives.ts';
@@ -15,8 +16,12 @@ export interface AppliedAdapter {
   /** For people, where the file gives cause. */
   readonly notes?: readonly string[];
   readonly layers: AdapterLayers;
+  /** Its subject in prompts, such as `zqkv cat`, where its file says it. */
+  readonly subject?: string;
   /** 1 as trained. */
   readonly strength: number;
+  /** Where it acts; everywhere by default. */
+  readonly place?: Place;
   /** Share of `strength` at pure noise (noise-strength.ts); 1 by default. */
   readonly noiseStrength?: number;
 }

@@ -2,6 +2,7 @@
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { fewStepsOf } from '../models/few-steps.ts';
+import { isInpainting } from '../models/inpainting.ts';
 import { vaeScale } from '../models/vae.ts';
 import { targetProjections } from './targets.ts';
 
@@ -30,6 +31,7 @@ export function modelCard(model: ModelFolder): ModelCard {
       'text-encoders': targetProjections(model, ['text-encoders']),
     },
     ...(fewSteps && { fewSteps }),
+    ...(isInpainting(model) && { inpainting: true }),
     ...(model.scheduler['rescale_betas_zero_snr'] === true && { zeroTerminalSnr: true }),
   };
 }

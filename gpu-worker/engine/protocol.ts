@@ -1,8 +1,10 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { CheckpointScore, PromptLength } from '../../core/records.ts';
+import type { Place } from '../../core/prompts/split.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
+import type { Enlargement } from '../models/residual-dense.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';
@@ -21,14 +23,18 @@ export interface DrawAsk extends Omit<
   readonly strength: number;
   /** Nobody waits for these pictures: those that somebody waits for go first. */
   readonly background: boolean;
-  /** Whether the safety check scores each picture. */
+  /** Whether the safety check scores each picture, and each preview. */
   readonly check: boolean;
+  /** Whether to show what pictures look like before they are done; false by default. */
+  readonly previews?: boolean;
   /** Share of the noise levels for the refiner, in [0, 1); 0 by default. Not with `from`. */
   readonly refine?: number;
   /** Name of an adapter for few steps that the worker has; its scheduler replaces the model's where `scheduler` is null. */
   readonly speed?: string | null;
   /** Start from this picture, cut and resized to their size. */
   readonly from?: FromPicture;
+  /** Enlarge this picture file by a network instead of drawing; `width` and `height` are those of the result. */
+  readonly enlarge?: { readonly png: Uint8Array; readonly scale: Enlargement };
   /** Draw more like some pictures and less like others, cut and resized to their size. */
   readonly steeredBy?: SteerPictures;
 }
@@ -51,8 +57,10 @@ export interface PictureAsk {
   readonly seed: number;
   /** By default that of the request. */
   readonly prompt?: string;
-  /** Paths of adapter files, whose changes add up; none: the model alone. A path always has the same bytes. */
+  /** Paths of adapter files, whose changes add up without `places`; none: the model alone. A path always has the same bytes. */
   readonly adapters: readonly string[];
+  /** Of each adapter, where it acts alone; everywhere, and all together, by default. */
+  readonly places?: readonly Place[];
 }
 
 export interface PngPicture {
@@ -63,6 +71,12 @@ export interface PngPicture {
   readonly png: Uint8Array;
   /** The safety check's score for adult (NSFW) content, 0 to 1; null without a check. */
   readonly unsafe: number | null;
+}
+
+/** What a picture looks like before it is done. */
+export interface DrawnPreview extends Pick<PngPicture, 'place' | 'unsafe'> {
+  /** WebP. */
+  readonly image: Uint8Array;
 }
 
 /** The engine's requests, the events of each, and its answer. Each names a model by its path. */
@@ -89,8 +103,16 @@ export interface EngineWork {
   };
   draw: {
     ask: DrawAsk;
-    /** `step` counts the denoising steps of all pictures. The prompt's length comes first. */
-    event: { step: number; steps: number } | { picture: PngPicture } | { promptLength: PromptLength };
+    /**
+     * `step` counts the denoising steps of all pictures. The prompt's length comes first. Of pictures that are drawn together,
+     * the first has previews. A notice is a sentence for the log.
+     */
+    event:
+      | { step: number; steps: number }
+      | { picture: PngPicture }
+      | { preview: DrawnPreview }
+      | { promptLength: PromptLength }
+      | { notice: string };
     answer: null;
   };
 }

@@ -1,7 +1,7 @@
 /** @file The pictures that a request begins with or is steered by, cut and resized to its size and encoded by its model. */
 import { repeated } from '../../core/concatenated.ts';
 import { fittedMask, fittedPixels, surrounded } from '../sampling/part-of-picture.ts';
-import type { DrawnPicture, StartPicture, TextToImage } from '../sampling/text-to-image.ts';
+import type { DrawnPicture, PictureStart, StartPicture, TextToImage } from '../sampling/text-to-image.ts';
 import type { FromPicture } from './protocol.ts';
 
 interface Size {
@@ -9,26 +9,23 @@ interface Size {
   readonly height: number;
 }
 
-/** The pixels of a picture file at a size, and their latents by the painter that `ready` waits for. */
-export async function encodedAt(
+/** The latents of a picture file at a size, by the painter that `ready` waits for. */
+export async function latentsAt(
   png: Uint8Array,
   { width, height }: Size,
   ready: () => Promise<TextToImage>,
-): Promise<{ readonly pixels: Uint8Array; readonly latents: Float32Array; readonly painter: TextToImage }> {
+): Promise<Float32Array> {
   const pixels = await fittedPixels(png, { width, height });
-  const painter = await ready();
-  return { pixels, painter, latents: await painter.latentsOf({ width, height, pixels }) };
+  return (await ready()).latentsOf({ width, height, pixels });
 }
-
-type PartlyNoised = Extract<StartPicture, { strength: number }>;
 
 /** A picture to begin with. Where a mask leaves a part as it is, drawn pictures get that part back. */
 export class StartingPicture {
-  readonly #start: PartlyNoised;
+  readonly #start: PictureStart;
   readonly #pixels: Uint8Array;
   readonly #mask: Uint8Array | null;
 
-  private constructor(start: PartlyNoised, pixels: Uint8Array, mask: Uint8Array | null) {
+  private constructor(start: PictureStart, pixels: Uint8Array, mask: Uint8Array | null) {
     this.#start = start;
     this.#pixels = pixels;
     this.#mask = mask;
@@ -40,9 +37,9 @@ export class StartingPicture {
     ready: () => Promise<TextToImage>,
   ): Promise<StartingPicture> {
     const mask = maskPng === undefined ? null : await fittedMask(maskPng, { width, height });
-    const { pixels, latents, painter } = await encodedAt(png, { width, height }, ready);
-    const part = mask && { mask: painter.latentMask(mask, width, height) };
-    return new StartingPicture({ latents, strength, ...part }, pixels, mask);
+    const pixels = await fittedPixels(png, { width, height });
+    const start = await (await ready()).startFrom({ width, height, pixels }, { strength, mask });
+    return new StartingPicture(start, pixels, mask);
   }
 
   /** Of so many pictures. */

@@ -7,7 +7,7 @@ import { describeError, isOutage, KronaError } from '../../core/errors.ts';
 import { oncePerState } from '../../core/retrying.ts';
 import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
-import type { PictureSet, Progress, Pull, Run, WorkFailure } from '../../core/records.ts';
+import type { PictureSet, Progress, Pull, Run, SetPreview, WorkFailure } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
@@ -20,6 +20,8 @@ const MAX_STARTS = 25;
 
 interface Change {
   readonly progress: Progress | null;
+  /** Of a set. Missing: as it was. */
+  readonly preview?: SetPreview | null;
   readonly losses?: Run['losses'];
   readonly scores?: Run['scores'];
   readonly preference?: Run['preference'];
@@ -45,14 +47,18 @@ export const RUNS: WorkKind<Run> = {
   read: (records, id) => records.run(id),
   start: (records, { id, startedAt }) =>
     records.updateRun(id, { state: 'running', startedAt: startedAt ?? new Date() }),
-  write: (records, id, change) => records.updateRun(id, change),
+  write: (records, id, { preview: _, ...change }) => records.updateRun(id, change),
   end: (records, id, end) => records.updateRun(id, end),
 };
 
 export const SETS: WorkKind<PictureSet> = {
   read: (records, id) => records.set(id),
   start: (records, { id }) => records.updateSet(id, { state: 'running' }),
-  write: (records, id, { progress }) => records.updateSet(id, { progress }),
+  async write(records, id, { progress, preview }) {
+    // First, as the set's new revision is what its message follows.
+    if (preview !== undefined) await records.savePreview(id, preview);
+    await records.updateSet(id, { progress });
+  },
   end: (records, id, end) => records.updateSet(id, end),
 };
 

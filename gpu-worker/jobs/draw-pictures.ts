@@ -6,11 +6,21 @@ import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
 import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Adapter, Picture, PictureSet, SetStart, SetSteering } from '../../core/records.ts';
+import type { Adapter, Picture, PictureSet, SetPreview, SetStart, SetSteering } from '../../core/records.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
+import type { Upscale } from '../../core/settings/choices.ts';
+import type { Place } from '../../core/prompts/split.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { DrawAsk, FromPicture, PictureAsk, PngPicture, SteerPictures } from '../engine/protocol.ts';
+import type { Enlargement } from '../models/residual-dense.ts';
+import type {
+  DrawAsk,
+  DrawnPreview,
+  FromPicture,
+  PictureAsk,
+  PngPicture,
+  SteerPictures,
+} from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
 import { adapterFile } from './local-files.ts';
@@ -20,8 +30,10 @@ const UPSCALE_STRENGTH = 0.35;
 
 export interface PlannedPicture {
   readonly seed: number;
-  /** Their changes add up; the record of the picture names the first. */
+  /** Their changes add up, unless they have places; the record of the picture names the first. */
   readonly adapters: readonly Adapter[];
+  /** Where each of them acts alone. */
+  readonly places?: readonly Place[];
   /** Where the set's prompt has alternatives: this one, as the model gets it and as the member typed it. */
   readonly own?: { readonly prompt: string; readonly typed: string };
 }
@@ -33,16 +45,21 @@ export interface DrawingOptions {
   readonly pictures: readonly PlannedPicture[];
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
-  /** Draw this one again, at twice its size. */
+  /** Enlarge this one, as the settings say. */
   readonly upscales?: Picture;
   /** Nobody waits for them. */
   readonly background: boolean;
   readonly signal: AbortSignal;
   /** After each denoising step, counted over all pictures. */
   readonly onStep?: (step: number, steps: number) => void;
+  /**
+   * What a picture looks like so far; null: nothing is shown of it. Never called where the channel's rules hold pictures back,
+   * or the set's settings want no previews.
+   */
+  readonly onPreview?: (preview: SetPreview | null) => void;
 }
 
-type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder'>;
+type Context = Pick<WorkerContext, 'records' | 'blobs' | 'engine' | 'model' | 'held' | 'dataFolder' | 'log'>;
 
 /** @throws KronaError as Engine.draw; BLOB_NOT_FOUND, DISK_FULL; the signal's reason when it aborts */
 export async function drawPictures(
@@ -51,7 +68,7 @@ export async function drawPictures(
   options: DrawingOptions,
 ): Promise<void> {
   const { records, engine } = context;
-  const { pictures, signal, onStep } = options;
+  const { pictures, signal, onStep, onPreview } = options;
   const shown = (await records.pictures(set.id)).length;
   // Pictures are stored in order, so the stored and the held ones are the first.
   const done = shown + (await records.heldPictures(set.id)).length;
@@ -65,11 +82,15 @@ export async function drawPictures(
       ...(await requestOf(context, set, options)),
       pictures: await askedPictures(context, missing),
       check: rule.safety !== 'off',
+      // Whether a picture is to be held back is known when it is done: until then, nothing of it can be shown.
+      previews: onPreview !== undefined && set.settings.previews && rule.safety !== 'block',
     },
     {
       signal: AbortSignal.any([signal, storing.signal]),
       onEvent: (event) => {
         if ('picture' in event) storing.add(() => store.keep(event.picture));
+        else if ('preview' in event) onPreview?.(store.previewOf(event.preview));
+        else if ('notice' in event) context.log.warn({ set: set.id }, event.notice);
         else if ('promptLength' in event)
           storing.add(() => records.updateSet(set.id, { promptLength: event.promptLength }));
         else {
@@ -88,9 +109,12 @@ async function requestOf(
   { records, blobs, model }: Context,
   { settings, negative, strength, start, steering }: PictureSet,
   { prompt, varies = [], upscales, background }: DrawingOptions,
-): Promise<Omit<DrawAsk, 'pictures' | 'check'>> {
-  const { guidance, rescale, scheduler, samplingSteps, refine, speed } = settings;
+): Promise<Omit<DrawAsk, 'pictures' | 'check' | 'previews'>> {
+  const { guidance, rescale, scheduler, samplingSteps, refine, speed, quality } = settings;
   const { width, height } = upscales ?? pictureSize(settings, model);
+  const times = upscales ? enlargementOf(settings.upscale) : null;
+  const scale = upscales ? (times ?? 2) : 1;
+  const original = upscales && (await blobs.get(upscales.blobHash));
   return {
     prompt,
     negative,
@@ -99,10 +123,13 @@ async function requestOf(
     scheduler,
     steps: samplingSteps,
     speed,
-    width: upscales ? 2 * width : width,
-    height: upscales ? 2 * height : height,
-    ...(upscales
-      ? { from: { png: await blobs.get(upscales.blobHash), strength: UPSCALE_STRENGTH } }
+    quality,
+    width: scale * width,
+    height: scale * height,
+    ...(original
+      ? times === null
+        ? { from: { png: original, strength: UPSCALE_STRENGTH } }
+        : { enlarge: { png: original, scale: times } }
       : start
         ? { from: await beginning(start, blobs) }
         : { refine }),
@@ -112,6 +139,10 @@ async function requestOf(
     background,
   };
 }
+
+/** How many times a network enlarges a picture; null: it is drawn again. */
+const enlargementOf = (upscale: Upscale): Enlargement | null =>
+  upscale === 'redraw' ? null : upscale === 'x2' ? 2 : 4;
 
 /** The picture that a set begins with. @throws KronaError PICTURE_GONE */
 async function beginning(
@@ -146,13 +177,13 @@ async function steerOf(
 
 async function askedPictures(context: Context, pictures: readonly PlannedPicture[]): Promise<PictureAsk[]> {
   const asked: PictureAsk[] = [];
-  for (const { seed, adapters, own } of pictures) {
+  for (const { seed, adapters, own, places } of pictures) {
     const files: string[] = [];
     for (const { blobHash } of adapters) {
       files.push(await adapterFile(context, blobHash));
       context.held.set(blobHash, true);
     }
-    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }) });
+    asked.push({ seed, adapters: files, ...(own && { prompt: own.prompt }), ...(places && { places }) });
   }
   return asked;
 }
@@ -165,6 +196,8 @@ class Store {
   readonly #rule: PictureRules;
   readonly #done: number;
   #shown: number;
+  /** Places among the missing pictures. */
+  readonly #unsafePreviews = new Set<number>();
 
   /** @param before pictures shown, and shown or held, before the missing ones */
   constructor(
@@ -182,12 +215,21 @@ class Store {
     this.#shown = before.shown;
   }
 
+  /** A preview as it can be shown: none that the check finds unsafe, and none of that picture from then on. */
+  previewOf({ place, image, unsafe }: DrawnPreview): SetPreview | null {
+    if (this.#isUnsafe(unsafe)) this.#unsafePreviews.add(place);
+    return this.#unsafePreviews.has(place) ? null : { place: this.#done + place, image };
+  }
+
+  #isUnsafe(unsafe: number | null): boolean {
+    return unsafe !== null && unsafe > this.#rule.above;
+  }
+
   async keep({ place, width, height, png, unsafe }: PngPicture): Promise<void> {
     const { records, blobs } = this.#context;
-    const { safety, above } = this.#rule;
     const { seed, adapters, own } = at(this.#missing, place);
-    const sensitive = unsafe !== null && unsafe > above;
-    if (sensitive && safety === 'block') {
+    const sensitive = this.#isUnsafe(unsafe);
+    if (unsafe !== null && sensitive && this.#rule.safety === 'block') {
       await records.holdPicture({ setId: this.#set.id, place: this.#done + place, unsafe });
       return;
     }

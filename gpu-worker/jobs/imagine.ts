@@ -3,9 +3,18 @@ import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { pictureSeconds } from '../../core/metrics.ts';
 import type { JobHandler } from '../../storage/jobs/contract.ts';
-import { resolvePrompt } from '../../core/prompt.ts';
+import { resolvePrompt, subjectWords } from '../../core/prompt.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
-import type { Adapter, Duel, Picture, PictureSet, Subject } from '../../core/records.ts';
+import { splitPlaces, type Place } from '../../core/prompts/split.ts';
+import type {
+  Adapter,
+  Duel,
+  Picture,
+  PictureSet,
+  Progress,
+  SetPreview,
+  Subject,
+} from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
@@ -42,6 +51,8 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
   let first: { readonly step: number; readonly at: number } | null = null;
   const began = performance.now();
   const drawn = { steps: 0, seconds: 0 };
+  let progress: Progress | null = null;
+  let preview: SetPreview | null = null;
   const show = (step: number, steps: number): void => {
     const at = performance.now();
     // The first step also prepares the model, so time is measured from there.
@@ -49,7 +60,8 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     drawn.steps = step - first.step;
     drawn.seconds = (at - first.at) / 1000;
     const secondsLeft = drawn.steps > 0 ? (drawn.seconds / drawn.steps) * (steps - step) : null;
-    report({ progress: { step, steps, secondsLeft, phase: 'drawing' } });
+    progress = { step, steps, secondsLeft, phase: 'drawing' };
+    report({ progress, preview });
   };
   await drawPictures(context, set, {
     prompt: resolvePrompt(set.prompt, subjects, subjectsOf(set, adapters)).text,
@@ -62,6 +74,10 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     background: false,
     signal,
     onStep: show,
+    onPreview: (shown) => {
+      preview = shown;
+      report({ progress, preview });
+    },
   }).catch((error: unknown) => {
     throw namingSubject(error, adapters, subjects);
   });
@@ -85,17 +101,36 @@ function plannedPictures(
   const named = typed.flatMap(namedIn);
   const alternatives = typed.map((prompt) => {
     const drawn = all.filter((id) => !named.includes(id) || namedIn(prompt).includes(id));
+    const own = adapters.filter(({ subjectId }) => drawn.includes(subjectId));
+    const { text } = resolvePrompt(prompt, subjects, drawn);
+    const places = placesOf(set, text, own, subjects);
     return {
-      adapters: adapters.filter(({ subjectId }) => drawn.includes(subjectId)),
-      ...(typed.length > 1 && {
-        own: { prompt: resolvePrompt(prompt, subjects, drawn).text, typed: prompt },
-      }),
+      adapters: own,
+      ...(places && { places }),
+      ...(typed.length > 1 && { own: { prompt: text, typed: prompt } }),
     };
   });
   return Array.from({ length: set.count }, (_, n) => ({
     ...at(alternatives, n % alternatives.length),
     seed: nthSeed(set.seed, Math.floor(n / alternatives.length)),
   }));
+}
+
+/** Where each adapter acts alone; null: everywhere, as where a picture to begin with says what stands where. */
+function placesOf(
+  { start, settings }: PictureSet,
+  prompt: string,
+  adapters: readonly Adapter[],
+  subjects: readonly Subject[],
+): Place[] | null {
+  if (start !== null) return null;
+  const drawn = [...new Set(adapters.map(({ subjectId }) => subjectId))];
+  const words = drawn.map((subjectId) => {
+    const subject = subjects.find(({ id }) => id === subjectId);
+    return subject ? subjectWords(subject) : null;
+  });
+  const places = splitPlaces(prompt, words, settings.split);
+  return places && adapters.map(({ subjectId }) => at(places, drawn.indexOf(subjectId)));
 }
 
 /** An error about an adapter's file, which is named after its content, with the subject's name instead. */

@@ -43,7 +43,13 @@ export class Presence {
 
   get facts(): WorkerFacts {
     const { identity, models, adapters } = this.#options;
-    return { ...identity, models: models(), adapters: adapters(), doing: [...this.#doing], state: this.#state };
+    return {
+      ...identity,
+      models: models(),
+      adapters: adapters(),
+      doing: [...this.#doing],
+      state: this.#state,
+    };
   }
 
   set state(state: WorkerFacts['state']) {

@@ -1,6 +1,7 @@
 /** @file Checks that a model's parts fit each other: the widths at which they meet. */
 import { KronaError } from '../../core/errors.ts';
 import { ARCHITECTURES, type Architecture } from './architecture.ts';
+import { inpaintingChannels } from './inpainting.ts';
 import type { ClipTextConfig, UNetConfig, VaeConfig } from './model-configs.ts';
 
 /** @throws KronaError MODEL_CONFIG_INVALID, MODEL_CONFIG_UNSUPPORTED */
@@ -29,8 +30,9 @@ export function checkFit(
       unet.projection_class_embeddings_input_dim,
       (text.at(-1)?.projection_dim ?? 0) + timeIds * unet.addition_time_embed_dim,
     );
-  // Inpainting UNets read 9 channels, depth-guided ones 5.
-  mustEqual("unet's in_channels (the VAE's latent_channels)", unet.in_channels, vae.latent_channels);
+  // Depth-guided UNets read 5 channels.
+  if (unet.in_channels !== inpaintingChannels(vae))
+    mustEqual("unet's in_channels (the VAE's latent_channels)", unet.in_channels, vae.latent_channels);
   mustEqual("unet's out_channels (the VAE's latent_channels)", unet.out_channels, vae.latent_channels);
 }
 
@@ -40,7 +42,7 @@ function mustEqual(what: string, found: number, expected: number): void {
       'MODEL_CONFIG_INVALID',
       `The parts do not fit: ${what} is ${found}, expected ${expected}. Take all parts from one model` +
         (what.includes('in_channels')
-          ? '; UNets for inpainting (9 channels) or depth (5) are not supported.'
+          ? '; UNets for inpainting (9 channels) are supported too, those for depth (5) are not.'
           : '.'),
     );
 }

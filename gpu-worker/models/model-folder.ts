@@ -65,10 +65,15 @@ const TEXT_PARTS: Readonly<Record<Architecture, Readonly<Record<string, string>>
 };
 const OTHER_PARTS = { unet: 'UNet2DConditionModel', vae: 'AutoencoderKL' };
 
-const XL_PIPELINES = ['StableDiffusionXLPipeline', 'StableDiffusionXLImg2ImgPipeline'];
+const XL_PIPELINES = [
+  'StableDiffusionXLPipeline',
+  'StableDiffusionXLImg2ImgPipeline',
+  'StableDiffusionXLInpaintPipeline',
+];
 const SD_PIPELINES = [
   'StableDiffusionPipeline',
   'StableDiffusionImg2ImgPipeline',
+  'StableDiffusionInpaintPipeline',
   'LatentConsistencyModelPipeline',
   'LatentConsistencyModelImg2ImgPipeline',
 ];

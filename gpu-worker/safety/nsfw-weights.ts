@@ -6,6 +6,7 @@ import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import * as op from '../graph/ops.ts';
 import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { CONVOLUTION, transposed, type StoredNumbers } from '../models/keras-layout.ts';
 
 /** Keras' BatchNormalization of this model. */
 const EPS = 1e-3;
@@ -26,11 +27,6 @@ interface BundledModel {
   readonly weightBundles: readonly (() => Promise<{ readonly default: string }>)[];
 }
 
-interface Stored {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
 /**
  * The parameters by the names that mobilenet.ts asks for: convolutions [out,in,h,w] with batch normalisation folded
  * in, dense layers [out,in].
@@ -46,19 +42,19 @@ export async function readNsfwWeights(): Promise<Map<string, Tensor>> {
     const bias = stored.get(`${layer}/bias`);
     const { weight, shift } = bias
       ? { weight: transposed(kernel, [1, 0]), shift: bias.data }
-      : folded(transposed(kernel, what === 'kernel' ? [3, 2, 0, 1] : [2, 3, 0, 1]), normOf(stored, layer));
+      : folded(transposed(kernel, what === 'kernel' ? CONVOLUTION : [2, 3, 0, 1]), normOf(stored, layer));
     parameters.set(`${layer}.weight`, op.constant(weight.data, weight.shape));
     parameters.set(`${layer}.bias`, op.constant(shift, [shift.length]));
   }
   return parameters;
 }
 
-async function readStored(): Promise<Map<string, Stored>> {
+async function readStored(): Promise<Map<string, StoredNumbers>> {
   const { modelJson, weightBundles } = await bundledModel();
   const { default: manifest } = await modelJson();
   const bundles = weightBundles.map(async (load) => Buffer.from((await load()).default, 'base64'));
   const bytes = Buffer.concat(await Promise.all(bundles));
-  const stored = new Map<string, Stored>();
+  const stored = new Map<string, StoredNumbers>();
   let offset = 0;
   for (const { name, shape, quantization } of manifest.weightsManifest.flatMap(({ weights }) => weights)) {
     const { min, scale } = quantization;
@@ -85,7 +81,7 @@ async function bundledModel(): Promise<BundledModel> {
 }
 
 /** scale and shift of a layer's batch normalisation: γ/√(σ² + ε) and β − μ · scale. */
-function normOf(stored: ReadonlyMap<string, Stored>, layer: string) {
+function normOf(stored: ReadonlyMap<string, StoredNumbers>, layer: string) {
   const name = [`${layer}_BN`, `${layer}_bn`, `bn_${layer}`].find((each) => stored.has(`${each}/gamma`));
   const of = (what: string): Float32Array => {
     const found = stored.get(`${name}/${what}`);
@@ -100,27 +96,10 @@ function normOf(stored: ReadonlyMap<string, Stored>, layer: string) {
 
 /** A convolution with the scaling of its results in its weights. */
 function folded(
-  kernel: Stored,
+  kernel: StoredNumbers,
   { scale, shift }: { readonly scale: Float32Array; readonly shift: Float32Array },
-): { readonly weight: Stored; readonly shift: Float32Array } {
+): { readonly weight: StoredNumbers; readonly shift: Float32Array } {
   const each = kernel.data.length / scale.length;
   const data = kernel.data.map((value, i) => value * at(scale, Math.floor(i / each)));
   return { weight: { shape: kernel.shape, data }, shift };
-}
-
-function transposed({ shape, data }: Stored, perm: readonly number[]): Stored {
-  const to = perm.map((axis) => at(shape, axis));
-  const strides = perm.map((axis) => sizeOf(shape.slice(axis + 1)));
-  const steps = to.map((side, axis) => ({ side, stride: at(strides, axis) })).reverse();
-  return {
-    shape: to,
-    data: data.map((_, i) => {
-      let [rest, place] = [i, 0];
-      for (const { side, stride } of steps) {
-        place += (rest % side) * stride;
-        rest = Math.floor(rest / side);
-      }
-      return at(data, place);
-    }),
-  };
 }

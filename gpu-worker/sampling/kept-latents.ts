@@ -9,6 +9,9 @@ import type { Scheduler } from './schedulers/scheduler.ts';
 /** From this value on, of 255, a pixel is drawn anew. */
 const WHITE = 128;
 
+/** 1 for each pixel that is drawn anew, of a mask of 8 bits a pixel. */
+export const drawnAnew = (mask: Uint8Array): Uint8Array => mask.map((value) => (value >= WHITE ? 1 : 0));
+
 /**
  * The mask at the size of the latents, 1 where they are drawn anew: each is the first pixel of its square.
  *

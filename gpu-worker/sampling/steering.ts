@@ -15,6 +15,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { frozenParameters } from '../models/parameters.ts';
 import { unet, unetInputs } from '../models/unet.ts';
+import type { InpaintingChannels } from './inpainting-channels.ts';
 import { SessionCache } from './session-cache.ts';
 import { levelAt } from './schedulers/noise-levels.ts';
 import type { UNetBatch } from './unet-runs.ts';
@@ -108,6 +109,8 @@ interface SteeredRun {
   /** Pictures drawn together. */
   readonly count: number;
   readonly guided: boolean;
+  /** What a UNet for inpainting reads beside the pictures' latents; null: the model has none. */
+  readonly beside: InpaintingChannels | null;
 }
 
 /** What a run's self-attention reads in each of its steps. */
@@ -116,15 +119,7 @@ export class Steering {
   readonly #steer: Steer;
   readonly #run: SteeredRun;
 
-  constructor(
-    states: ReferenceStates,
-    steer: Steer,
-    run: {
-      readonly levels: Float32Array;
-      readonly count: number;
-      readonly guided: boolean;
-    },
-  ) {
+  constructor(states: ReferenceStates, steer: Steer, run: SteeredRun) {
     this.#states = states;
     this.#steer = run.guided ? steer : { ...steer, disliked: [] };
     this.#run = run;
@@ -156,12 +151,13 @@ export class Steering {
       ([name, values]) =>
         [name, repeated(values.subarray(0, values.length / batch.rows), pictures.length)] as const,
     );
+    const noised = concatenated(pictures.map((latents, n) => this.#noised(latents, timestep, step, n)));
     const tokens = await this.#states.of(
       { ...batch, rows: pictures.length },
       {
         ...Object.fromEntries(first),
         ...shared,
-        latents: concatenated(pictures.map((latents, n) => this.#noised(latents, timestep, step, n))),
+        latents: this.#run.beside?.after(noised, pictures.length) ?? noised,
         timesteps: new Float32Array(pictures.length).fill(timestep),
       },
     );

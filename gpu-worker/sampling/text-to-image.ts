@@ -9,7 +9,7 @@ import { concatenated } from '../../core/concatenated.ts';
 import { KronaError } from '../../core/errors.ts';
 import { weightedSpans } from '../../core/prompts/weights.ts';
 import type { PromptLength } from '../../core/records.ts';
-import type { SchedulerName } from '../../core/settings/choices.ts';
+import type { Quality, SchedulerName } from '../../core/settings/choices.ts';
 import { layersOf, withoutScales } from '../adapters/adapter.ts';
 import { adapterBase } from '../adapters/files/adapter-base.ts';
 import {
@@ -19,22 +19,24 @@ import {
   strengthFeeds,
   type AppliedAdapter,
 } from '../adapters/adapter-inputs.ts';
-import { noiseStrengthOf } from '../adapters/files/adapter-info.ts';
+import { noiseStrengthOf, subjectOf } from '../adapters/files/adapter-info.ts';
 import { checkAdapter, readAdapter } from '../adapters/files/read-adapter.ts';
 import { checkStatedBase } from '../adapters/files/stated-facts.ts';
 import { isLimited, keepReleasable } from '../graph/room.ts';
 import type { Feeds } from '../graph/runtime.ts';
 import { timeIds } from '../models/architecture.ts';
-import { openEncoder } from '../models/autoencoder.ts';
+import type { EncodedPicture } from '../models/autoencoder.ts';
 import { ConfigFields } from '../models/config-fields.ts';
 import { checkFinite } from '../models/finite.ts';
+import { isInpainting } from '../models/inpainting.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { openModel } from '../models/open-model.ts';
 import { commonChunks, lengthened } from '../models/equal-lengths.ts';
 import { TextEncoder, type EncodedPrompt } from '../models/text-encoder.ts';
 import { vaeScale } from '../models/vae.ts';
 import { guide } from './guidance.ts';
-import { KeptLatents, latentMask } from './kept-latents.ts';
+import { InpaintingChannels } from './inpainting-channels.ts';
+import { drawnAnew, KeptLatents, latentMask } from './kept-latents.ts';
 import { createNoise, variedNoise, type NoiseSource } from './noise.ts';
 import { fromBytes, toBytes } from '../../core/pictures/rgb-bytes.ts';
 import { cleanEstimate } from './schedulers/clean-estimate.ts';
@@ -43,18 +45,28 @@ import { alphasCumprod, trainTimesteps } from './schedulers/noise-levels.ts';
 import { firstStep, handover } from './schedulers/picture-start.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { PictureDecoder } from './picture-decoder.ts';
+import { PictureEncoder, withoutPart } from './picture-encoder.ts';
 import { SessionCache } from './session-cache.ts';
 import { ReferenceStates, Steering, type Steer } from './steering.ts';
-import { needsTiles, openTiledEncoder } from './tiles.ts';
-import { UNetRuns } from './unet-runs.ts';
-import { zip2, zip3 } from './zip.ts';
+import { Reuse, savingsOf } from './quality.ts';
+import {
+  backOf,
+  inView,
+  mergedPredictions,
+  regionGroups,
+  regionShares,
+  viewOf,
+  type View,
+} from './regions.ts';
+import { UNetRuns, type UNetBatch } from './unet-runs.ts';
+import { zip2 } from './zip.ts';
 
 export interface DrawRequest {
   /** With weights as core/prompts/weights.ts reads them. */
   readonly prompt: string;
   /** null: the folder's force_zeros_for_empty_prompt decides. */
   readonly negative: string | null;
-  /** null: the model alone. Several add up. */
+  /** null: the model alone. Several add up, unless they have regions (regions.ts). */
   readonly adapter: AppliedAdapter | readonly AppliedAdapter[] | null;
   readonly steps: number;
   readonly guidance: number;
@@ -75,6 +87,8 @@ export interface DrawRequest {
   readonly noise: 'torch' | 'krona';
   /** Start from latents instead of pure noise. */
   readonly start?: StartPicture;
+  /** `fast` trades exactness for time (quality.ts); `exact` by default. */
+  readonly quality?: Quality;
   /** Whether pictures are decoded in tiles (tiles.ts); their size decides by default. */
   readonly tiled?: boolean;
   /** Stop after this share of the noise levels, in (0, 1); 1 by default. */
@@ -84,10 +98,12 @@ export interface DrawRequest {
 }
 
 export type StartPicture = {
-  /** [count,4,h,w], scaled, as `latentsOf` gives them. */
+  /** [count,4,h,w], scaled, as `startFrom` gives them of one picture. */
   readonly latents: Float32Array;
   /** Draw only a part anew: 1 there, [h,w], as `latentMask` gives it. Not with `until` and `from`. */
   readonly mask?: Uint8Array;
+  /** The picture with that part grey, which a UNet for inpainting reads; everything is by default. */
+  readonly withoutPart?: EncodedPicture;
 } & (
   | {
       /** Share of the steps to run, in (0, 1]: how much can change. Noise of their first level is added. */
@@ -98,6 +114,9 @@ export type StartPicture = {
       readonly from: number;
     }
 );
+
+/** A start from a picture, of which some of the steps are run. */
+export type PictureStart = Extract<StartPicture, { strength: number }>;
 
 export interface DrawHooks {
   /** After each denoising step, from 1. */
@@ -129,6 +148,7 @@ export class TextToImage {
   readonly #text: TextEncoder;
   readonly #unets: UNetRuns;
   readonly #references: ReferenceStates;
+  readonly #pictures: PictureEncoder;
   readonly #decoder: PictureDecoder;
   readonly #forget: () => void;
   /** Whether adapters change the text encoders. */
@@ -139,6 +159,7 @@ export class TextToImage {
     this.#text = text;
     this.#unets = new UNetRuns(model);
     this.#references = new ReferenceStates(model);
+    this.#pictures = new PictureEncoder(model);
     this.#decoder = new PictureDecoder(model);
     this.#forget = keepReleasable(() => this.#releaseSome());
   }
@@ -157,10 +178,12 @@ export class TextToImage {
     const { layers, metadata, notes } = await readAdapter(path, adapterBase(this.model));
     await checkStatedBase(basename(path), metadata, this.model);
     const noiseStrength = noiseStrengthOf(metadata);
+    const subject = subjectOf(metadata);
     return {
       layers: withoutScales(layers),
       strength,
       ...(noiseStrength === undefined ? {} : { noiseStrength }),
+      ...(subject === undefined ? {} : { subject }),
       notes,
     };
   }
@@ -193,30 +216,35 @@ export class TextToImage {
     return pictures;
   }
 
-  /**
-   * The latents [C,h,w] of a picture, scaled as the UNet sees them.
-   *
-   * @param source samples from the VAE's distribution before any other noise, as diffusers' image-to-image pipelines
-   * do; by default, the mean
-   */
-  async latentsOf({ width, height, pixels }: DrawnPicture, source?: NoiseSource): Promise<Float32Array> {
+  /** The latents [C,h,w] of a picture, scaled as the UNet sees them. @throws KronaError SIZE_INVALID */
+  async latentsOf({ width, height, pixels }: DrawnPicture): Promise<Float32Array> {
     this.#checkSize(width, height);
-    const { scaling_factor: factor, shift_factor: shift } = this.model.vae.config;
-    // Large and rarely needed, so not kept.
-    const tiled = needsTiles(this.model, width, height, null);
-    const encoder = await (tiled ? openTiledEncoder : openEncoder)(this.model, width, height);
-    try {
-      const { mean, deviation } = await encoder.encode(fromBytes(pixels));
-      for (const values of [mean, deviation])
-        await checkFinite(values, 'Encoding the starting picture by the VAE', this.model);
-      const noise = source?.draw(1, mean.length);
-      const scaled = (x: number): number => (x - shift) * factor;
-      return noise
-        ? zip3(mean, deviation, noise, (x, spread, fresh) => scaled(x + spread * fresh))
-        : mean.map(scaled);
-    } finally {
-      await encoder.release();
-    }
+    return this.#pictures.scaled(at(await this.#pictures.encode({ width, height }, [fromBytes(pixels)]), 0));
+  }
+
+  /**
+   * How a run of one picture begins with another.
+   *
+   * @param how share of the steps to run, and the part to draw anew, 8 bits a pixel; everything by default
+   * @param source samples from the VAE's distribution before any other noise, as diffusers' pipelines do; by default,
+   * the mean
+   * @throws KronaError MASK_EMPTY, SIZE_INVALID
+   */
+  async startFrom(
+    { width, height, pixels }: DrawnPicture,
+    { strength, mask }: { readonly strength: number; readonly mask?: Uint8Array | null },
+    source?: NoiseSource,
+  ): Promise<PictureStart> {
+    this.#checkSize(width, height);
+    const part = mask ? { mask: this.latentMask(mask, width, height) } : {};
+    const picture = fromBytes(pixels);
+    const inpaints = isInpainting(this.model);
+    const hidden = mask && inpaints ? [withoutPart(picture, drawnAnew(mask))] : [];
+    const encoded = await this.#pictures.encode({ width, height }, [picture, ...hidden]);
+    // A UNet for inpainting that begins with noise alone reads nothing of the picture's own latents.
+    const sampled = inpaints && strength === 1 ? undefined : source;
+    const latents = this.#pictures.scaled(at(encoded, 0), sampled);
+    return { latents, strength, ...part, ...(encoded[1] && { withoutPart: encoded[1] }) };
   }
 
   /**
@@ -248,36 +276,50 @@ export class TextToImage {
     const schedulerConfig = { ...this.model.scheduler, ...request.schedulerFields };
     const scheduler = createScheduler(request.scheduler, schedulerConfig, steps);
     const guided = this.#isGuided(guidance);
-    const adapters = partOf(request, ['']);
-    const { batch, fixed } = await this.#unchangingInputs(request, guided);
-    const adapted = adapterFeeds(adapters);
-    const size = this.model.unet.config.in_channels * batch.height * batch.width * count;
+    const parts = await this.#parts(request, guided);
+    const { batch } = at(parts, 0);
+    const size = this.model.vae.config.latent_channels * batch.height * batch.width * count;
     const noise = () => source.draw(count, size / count);
     const first = () => variedNoise(request.varies ?? [], noise(), size / count);
     const { call: from, sample: start, kept } = this.#startOf(request, scheduler, first, source, size);
+    const beside = isInpainting(this.model) ? await this.#inpainting(request, source) : null;
+    const rowsOf = (latents: Float32Array, rows: number) => beside?.after(latents, rows) ?? latents;
     const end =
       request.until === undefined
         ? scheduler.timesteps.length
         : this.#callAt(request.until, scheduler, steps);
     let sample = start;
     const trained = this.#trainedTimesteps();
-    const steering = request.steer && this.#steeringOf(request.steer, request, guided);
+    const steering = request.steer && (await this.#steeringOf(request.steer, request, guided));
+    const savings = savingsOf(request.quality ?? 'exact', end - from, this.model);
+    const reuses = parts.map(() => new Reuse(savings));
     const estimateOf = onEstimate && cleanEstimate(schedulerConfig);
     for (let i = from; i < end; i++) {
       const timestep = at(scheduler.timesteps, i);
       await turn?.();
       signal?.throwIfAborted();
-      const shared = { ...adapted, ...strengthFeeds(adapters, timestep, trained) };
-      const beside =
-        steering && (i - from) / (end - from) < steering.until
-          ? await steering.at(i, timestep, batch, fixed, shared)
-          : null;
+      const isSteered = steering !== undefined && (i - from) / (end - from) < steering.until;
       const scaled = scheduler.scaleModelInput(sample, i);
-      const latents = perRow(guided ? [scaled, scaled] : [scaled], 1);
-      const prediction = await this.#unets.predict(
-        beside ? { ...batch, beside: beside.pictures } : batch,
-        { ...fixed, latents, timesteps: new Float32Array(batch.rows).fill(timestep), ...beside?.feeds },
-        shared,
+      const latents = rowsOf(perRow(guided ? [scaled, scaled] : [scaled], 1), batch.rows);
+      const predictions: Float32Array[] = [];
+      for (const [n, part] of parts.entries()) {
+        const shared = { ...part.adapted, ...strengthFeeds(part.adapters, timestep, trained) };
+        const steered = isSteered ? await steering.at(i, timestep, part.batch, part.fixed, shared) : null;
+        const feeds = {
+          ...part.fixed,
+          latents: inView(latents, part.view, batch),
+          timesteps: new Float32Array(batch.rows).fill(timestep),
+          ...steered?.feeds,
+        };
+        const asked = steered ? { ...part.batch, beside: steered.pictures } : part.batch;
+        const seen = await at(reuses, n).predict(i - from, asked, (cheaper, more) =>
+          this.#unets.predict(cheaper, { ...feeds, ...more }, shared),
+        );
+        predictions.push(inView(seen, backOf(part.view), batch));
+      }
+      const prediction = mergedPredictions(
+        predictions,
+        parts.map(({ share }) => share),
       );
       const led = guided ? guide(prediction, guidance, guidanceRescale, count) : prediction;
       const estimate = i < end - 1 ? estimateOf?.(scaled, led, timestep) : null;
@@ -288,6 +330,24 @@ export class TextToImage {
     }
     await checkFinite(sample, 'Denoising', this.model);
     return sample;
+  }
+
+  /** What the model predicts in each step: once, or once for each region that has adapters of its own. */
+  async #parts(request: DrawRequest, guided: boolean) {
+    const groups = regionGroups([request.adapter ?? []].flat());
+    const parts: PredictedPart[] = [];
+    for (const { adapters: own, place } of groups) {
+      const asked = { ...request, adapter: own, prompt: place?.first?.prompt ?? request.prompt };
+      const adapters = partOf(asked, ['']);
+      const { batch, fixed } = await this.#unchangingInputs(asked, guided);
+      const share = new Float32Array(batch.height * batch.width).fill(1);
+      const view = viewOf(place, batch.height, batch.width);
+      parts.push({ batch, fixed, adapters, adapted: adapterFeeds(adapters), share, view });
+    }
+    const regions = groups.flatMap(({ place }) => place?.region ?? []);
+    const { height, width } = at(parts, 0).batch;
+    const shares = regionShares(regions, height, width);
+    return parts.map((part, n) => ({ ...part, share: shares[n] ?? part.share }));
   }
 
   /** What all steps of a request share: the shapes of a run, and the feeds beside latents, timesteps and adapters. */
@@ -336,9 +396,23 @@ export class TextToImage {
     return Math.max(1, Math.floor(this.#unets.rowsAtOnce(batch) / (guided ? 2 : 1)));
   }
 
-  #steeringOf(steer: Steer, { count }: DrawRequest, guided: boolean): Steering {
+  async #steeringOf(steer: Steer, request: DrawRequest, guided: boolean): Promise<Steering> {
     const levels = alphasCumprod(new ConfigFields('scheduler/scheduler_config.json', this.model.scheduler));
-    return new Steering(this.#references, steer, { levels, count, guided });
+    const beside = isInpainting(this.model) ? await this.#everywhere(request) : null;
+    return new Steering(this.#references, steer, { levels, count: request.count, guided, beside });
+  }
+
+  /** What a UNet for inpainting reads beside the latents: with torch's noise, latents sampled after the run's own. */
+  async #inpainting(request: DrawRequest, source: NoiseSource): Promise<InpaintingChannels> {
+    const sampled = request.noise === 'torch' ? source : undefined;
+    const { mask, withoutPart: rest } = request.start ?? {};
+    if (mask === undefined || rest === undefined) return this.#everywhere(request, sampled);
+    return new InpaintingChannels(mask, this.#pictures.scaled(rest, sampled));
+  }
+
+  async #everywhere(size: DrawRequest, source?: NoiseSource): Promise<InpaintingChannels> {
+    const latents = this.#pictures.scaled(await this.#pictures.blank(size), source);
+    return InpaintingChannels.everywhere(latents, latents.length / this.model.vae.config.latent_channels);
   }
 
   /** Whether the model predicts a second time without the prompt: not if it reads the guidance scale itself. */
@@ -357,21 +431,19 @@ export class TextToImage {
     const pure = (noise: Float32Array) => noise.map((x) => x * scheduler.initNoiseSigma);
     if (start === undefined) return { call: 0, sample: pure(first()) };
     const { latents, mask } = start;
+    const inpaints = isInpainting(this.model);
     if (latents.length !== size)
       throw new RangeError(`start.latents has ${latents.length} numbers, not ${size}`);
     if ('from' in start) return { call: this.#callAt(start.from, scheduler, steps), sample: latents };
     const { call, signal, sigma } = scheduler.startOf(firstStep(steps, start.strength));
     const noise = first();
     const noisy = () => zip2(latents, noise, (x, fresh) => signal * x + sigma * fresh);
-    if (mask === undefined) return { call, sample: noisy() };
-    // diffusers also samples latents of the picture without the masked part, which only UNets with 9 channels take.
+    // All of the part can change: nothing of it is left.
+    const sample = start.strength === 1 && (inpaints || mask) ? pure(noise) : noisy();
+    if (mask === undefined || inpaints) return { call, sample };
+    // diffusers also samples latents of the picture without the masked part, which only UNets for inpainting read.
     if (kind === 'torch') source.draw(1, size / count);
-    return {
-      call,
-      // All of the masked part can change: nothing of it is left.
-      sample: start.strength === 1 ? pure(noise) : noisy(),
-      kept: new KeptLatents(latents, noise, mask, scheduler, steps),
-    };
+    return { call, sample, kept: new KeptLatents(latents, noise, mask, scheduler, steps) };
   }
 
   #callAt(share: number, scheduler: Scheduler, steps: number): number {
@@ -451,6 +523,17 @@ export class TextToImage {
     );
     return { text, feeds: adapterFeeds(adapters) };
   }
+}
+
+/** One of the predictions of a step. */
+interface PredictedPart {
+  readonly batch: UNetBatch;
+  readonly fixed: Readonly<Record<string, Float32Array>>;
+  readonly adapters: readonly AppliedAdapter[];
+  readonly adapted: Feeds;
+  /** How much it counts at each place [h,w]. */
+  readonly share: Float32Array;
+  readonly view: View;
 }
 
 /** The parts of a request's adapters under `prefixes`, omitting adapters without any. */

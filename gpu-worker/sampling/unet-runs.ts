@@ -3,23 +3,25 @@ import { concatenated } from '../../core/concatenated.ts';
 import { adapterInputs, shapesKey } from '../adapters/adapter-inputs.ts';
 import type { AdapterShapes } from '../adapters/adapter.ts';
 import type { KronaError } from '../../core/errors.ts';
-import { compile, type Precision } from '../graph/compile.ts';
+import { onnxModel, programOf, type Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
+import { withEightBitProducts } from '../graph/eight-bit-products.ts';
+import * as op from '../graph/ops.ts';
 import { isOutOfMemory } from '../graph/out-of-memory.ts';
 import { graphMemory, type GraphMemory } from '../graph/peak-memory.ts';
 import { fits, isLimited, makeRoom, tooSmall } from '../graph/room.ts';
 import { Session, type Feeds } from '../graph/runtime.ts';
 import { BYTES } from '../graph/shape-rules.ts';
-import { sizeOf, type Tensor } from '../graph/tensor.ts';
+import { sizeOf } from '../graph/tensor.ts';
 import { besideInputs } from '../models/beside.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
-import { frozenParameters } from '../models/parameters.ts';
-import { unet, unetInputs } from '../models/unet.ts';
+import { frozenParameters, recordedParameters } from '../models/parameters.ts';
+import { unetInputs, unetOutputs } from '../models/unet.ts';
 import { vaeScale } from '../models/vae.ts';
 import { SessionCache } from './session-cache.ts';
 
-/** Sessions kept: with and without adapter, for a set and for one picture. */
-const KEPT = 4;
+/** Sessions kept: with and without adapter, for a set and for one picture; with reuse, each has two. */
+const KEPT = 6;
 
 export interface UNetBatch {
   /** With guidance, two for each picture. */
@@ -32,14 +34,27 @@ export interface UNetBatch {
   readonly adapters: readonly AdapterShapes[];
   /** Pictures that each row's self-attention reads beside it; none by default. */
   readonly beside?: number;
+  /** What of a step is kept for the next one, or taken from the one before; nothing by default. */
+  readonly reuse?: 'keep' | 'take';
+  /** Products with weights in 8 bits; false by default. */
+  readonly eightBit?: boolean;
 }
+
+/** What one step gives. */
+export interface StepOutputs {
+  /** [B,C,h,w] */
+  readonly prediction: Float32Array;
+  /** With `keep`, what `take` reads as its input `deep`. */
+  readonly deep?: Float32Array;
+}
+type Outputs = { readonly prediction: Float32Array } & Readonly<Record<string, Float32Array>>;
 
 /** Inputs of one row after the other. */
 type RowFeeds = Readonly<Record<string, Float32Array>>;
 
 export class UNetRuns {
   readonly #model: ModelFolder;
-  readonly #sessions = new SessionCache<Session<{ readonly prediction: Float32Array }>>(KEPT);
+  readonly #sessions = new SessionCache<Session<Outputs>>(KEPT);
   readonly #memory = new Map<string, GraphMemory>();
   /** Rows that a run can have since one ran out of memory. */
   #most = Number.POSITIVE_INFINITY;
@@ -55,13 +70,13 @@ export class UNetRuns {
   }
 
   /**
-   * The predictions of all rows. A run that is out of memory is tried again with fewer rows.
+   * The outputs of all rows. A run that is out of memory is tried again with fewer rows.
    *
    * @param perRow inputs that each row has its own of
    * @param shared inputs that all rows share
    * @throws KronaError DEVICE_TOO_SMALL, OUT_OF_MEMORY
    */
-  async predict(batch: UNetBatch, perRow: RowFeeds, shared: Feeds): Promise<Float32Array> {
+  async predict(batch: UNetBatch, perRow: RowFeeds, shared: Feeds): Promise<StepOutputs> {
     for (let roomMade = false; ; roomMade = true) {
       const rows = this.rowsAtOnce(batch);
       try {
@@ -91,41 +106,52 @@ export class UNetRuns {
     return this.#sessions.release();
   }
 
-  async #inRuns(batch: UNetBatch, rows: number, perRow: RowFeeds, shared: Feeds): Promise<Float32Array> {
+  async #inRuns(batch: UNetBatch, rows: number, perRow: RowFeeds, shared: Feeds): Promise<StepOutputs> {
     const session = await this.#session({ ...batch, rows });
     const runs = batch.rows / rows;
-    if (runs === 1) return (await session.run({ ...perRow, ...shared })).prediction;
-    const parts: Float32Array[] = [];
+    if (runs === 1) return session.run({ ...perRow, ...shared });
+    const parts: StepOutputs[] = [];
     for (let i = 0; i < runs; i++) {
       const feeds = Object.entries(perRow).map(([name, values]) => {
         const each = values.length / runs;
         return [name, values.subarray(i * each, (i + 1) * each)] as const;
       });
-      parts.push((await session.run({ ...Object.fromEntries(feeds), ...shared })).prediction);
+      parts.push(await session.run({ ...Object.fromEntries(feeds), ...shared }));
     }
-    return concatenated(parts);
+    const deep = parts.flatMap((part) => part.deep ?? []);
+    return {
+      prediction: concatenated(parts.map(({ prediction }) => prediction)),
+      ...(deep.length > 0 && { deep: concatenated(deep) }),
+    };
   }
 
-  #session(batch: UNetBatch): Promise<Session<{ readonly prediction: Float32Array }>> {
+  #session(batch: UNetBatch): Promise<Session<Outputs>> {
     const limited = isLimited();
     const alone = limited && !fits(this.#memoryOf(batch), this.#memoryOf(batch).weights);
     return this.#sessions.get(
       keyOf(batch),
       () => {
         if (limited) this.#resident = (alone ? 0 : this.#resident) + this.#memoryOf(batch).weights;
-        return Session.create(
-          compile({ prediction: this.#prediction(batch) }, { precision: devicePrecision('drawing') }),
-        );
+        const whole = onnxModel(this.#outputs(batch), { precision: devicePrecision('drawing') });
+        // As usual, the convolutions at both ends stay in float32: they have four channels on one side.
+        return Session.create(programOf(batch.eightBit ? withEightBitProducts(whole, isAtAnEnd) : whole));
       },
       alone,
     );
   }
 
-  #prediction({ rows, height, width, tokens, adapters, beside }: UNetBatch): Tensor {
+  #outputs({ rows, height, width, tokens, adapters, beside, reuse }: UNetBatch) {
     const { config, tensors, name } = this.#model.unet;
     const parameters = adapterInputs(adapters)(frozenParameters(name, tensors), '');
     const options = beside === undefined ? {} : { beside: besideInputs(rows, beside) };
-    return unet(config, parameters, unetInputs(config, rows, height, width, tokens), options);
+    const inputs = unetInputs(config, rows, height, width, tokens);
+    if (reuse === 'take') {
+      const { shape } = unetOutputs(config, recordedParameters(), inputs).deep;
+      const { prediction } = unetOutputs(config, parameters, inputs, { deep: op.input('deep', shape) });
+      return { prediction };
+    }
+    const { prediction, deep } = unetOutputs(config, parameters, inputs, options);
+    return reuse === 'keep' ? { prediction, deep } : { prediction };
   }
 
   /** The text encoders stay beside it. */
@@ -134,7 +160,7 @@ export class UNetRuns {
     const known = this.#memory.get(key);
     if (known) return known;
     const precision = devicePrecision('drawing');
-    const { weights, activations } = graphMemory({ prediction: this.#prediction(batch) }, precision);
+    const { weights, activations } = graphMemory(this.#outputs(batch), precision);
     const found = { weights: weights + textBytes(this.#model, precision), activations };
     this.#memory.set(key, found);
     return found;
@@ -157,5 +183,16 @@ function textBytes({ textEncoders }: ModelFolder, precision: Precision): number 
   return shapes.reduce((sum, shape) => sum + sizeOf(shape) * BYTES[precision], 0);
 }
 
-const keyOf = ({ rows, height, width, tokens, adapters, beside = 0 }: UNetBatch): string =>
-  `${rows}x${height}x${width}x${tokens}+${beside} ${shapesKey(adapters)}`;
+const isAtAnEnd = (weight: string): boolean => /(^|\.)conv_(in|out)\./.test(weight);
+
+const keyOf = ({
+  rows,
+  height,
+  width,
+  tokens,
+  adapters,
+  beside = 0,
+  reuse,
+  eightBit = false,
+}: UNetBatch): string =>
+  `${rows}x${height}x${width}x${tokens}+${beside} ${reuse ?? 'alone'} ${eightBit ? 8 : 32} ${shapesKey(adapters)}`;

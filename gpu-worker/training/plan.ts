@@ -1,8 +1,10 @@
 /** @file Prepares a run before its first step: the model, the adapter, the examples and the texts. */
 import { KronaError } from '../../core/errors.ts';
+import { checkTrainable } from '../../core/settings/check.ts';
 import { adapterLayout, type AdapterShapes } from '../adapters/adapter.ts';
 import type { AdapterInfo } from '../adapters/files/adapter-info.ts';
 import { ADAPTER_METHODS, type AdapterMethod } from '../adapters/methods.ts';
+import { modelCard } from '../adapters/model-card.ts';
 import type { Precision } from '../graph/compile.ts';
 import { devicePrecision } from '../graph/device.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
@@ -61,7 +63,7 @@ export interface TrainPlan {
  *
  * @param report called with the name of each phase
  * @param given the options; a refinement takes some from the adapter that it goes on from
- * @throws KronaError MODEL_*, ADAPTER_* and SAFETENSORS_* of that adapter, REFINE_UNSUPPORTED, PAIRS_MISSING, PHOTO_*, MASK_*, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED,
+ * @throws KronaError MODEL_* (MODEL_INPAINTING for one that can only draw), ADAPTER_* and SAFETENSORS_* of that adapter, REFINE_UNSUPPORTED, PAIRS_MISSING, PHOTO_*, MASK_*, FACTORS_UNFIT, RANK_UNFIT, TARGETS_UNSUPPORTED,
  * TRACE_UNSUPPORTED, NOISE_STRENGTH_UNSUPPORTED, FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function planTraining(
@@ -71,6 +73,7 @@ export async function planTraining(
 ): Promise<TrainPlan> {
   const { precision = devicePrecision('training') } = given;
   const model = await openModel(given.model);
+  checkTrainable(modelCard(model));
   const schedule = noiseSchedule(model.scheduler);
   const start = given.refine ? await refineStart(model, given, given.refine) : null;
   const options = start?.options ?? given;

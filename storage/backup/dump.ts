@@ -19,8 +19,8 @@ import { tableFile, type DumpedTable, type Manifest } from './manifest.ts';
 /** Rows fetched at once. */
 const BATCH = 500;
 
-/** Not records: what migrations made, files (which are copied as such), and who happens to run. */
-const LEFT_OUT = ['migration', 'blob', 'blob_chunk', 'worker'];
+/** Not records: what migrations made, files (which are copied as such), who happens to run, and what is being drawn. */
+const LEFT_OUT = ['migration', 'blob', 'blob_chunk', 'worker', 'set_preview'];
 
 export type Dump = Pick<Manifest, 'migration' | 'tables' | 'sequences'> & {
   readonly at: Date;

@@ -14,6 +14,7 @@ import type {
 } from '../../core/records.ts';
 import { ENTRY } from './audit.ts';
 import { patiently, type Operation } from './database.ts';
+import { countLikes } from './gallery.ts';
 import { LICENCE, PULL } from './models.ts';
 import { RUN } from './runs.ts';
 import { SET, touchSets } from './sets.ts';
@@ -93,7 +94,7 @@ const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
     SET start = start || '{"blobHash": null, "maskHash": null, "size": 0}', revision = krona.next_revision()
     WHERE coalesce((start ->> 'memberId')::uuid, member_id) = ${id} AND start ->> 'blobHash' IS NOT NULL
     RETURNING id`);
-  const votes = await db.query(sql`
+  const votes = await db.query<{ pictureId: string }>(sql`
     WITH fact AS (
       DELETE FROM krona.vote_fact WHERE member_id = ${id} RETURNING id, picture_id
     ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)},
@@ -103,7 +104,11 @@ const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
         SELECT ranking_id FROM krona.ranked_picture WHERE picture_id IN (SELECT picture_id FROM fact)
       )
     )
-    SELECT id FROM fact`);
+    SELECT picture_id AS "pictureId" FROM fact`);
+  await countLikes(
+    db,
+    votes.map(({ pictureId }) => pictureId),
+  );
   await db.query(sql`
     UPDATE krona.chat_line
     SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()

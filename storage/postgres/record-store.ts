@@ -6,6 +6,7 @@ import { auditOperations } from './audit.ts';
 import { channelOperations } from './channels.ts';
 import { connectDatabase, type Database, type Operation } from './database.ts';
 import { duelOperations } from './duels.ts';
+import { galleryOperations } from './gallery.ts';
 import { lineOperations } from './lines.ts';
 import { migrate } from './migrate.ts';
 import { modelOperations } from './models.ts';
@@ -14,6 +15,7 @@ import { outboxOperations } from './outbox.ts';
 import { installationOperations } from './installations.ts';
 import { platformFileOperations } from './platform-files.ts';
 import { postOperations } from './posts.ts';
+import { previewOperations } from './previews.ts';
 import { privacyOperations } from './privacy.ts';
 import { runOperations } from './runs.ts';
 import { setOperations } from './sets.ts';
@@ -33,7 +35,9 @@ const OPERATIONS: { readonly [Name in keyof Records]: Operation<Name> } = {
   ...runOperations,
   ...adapterOperations,
   ...setOperations,
+  ...previewOperations,
   ...voteOperations,
+  ...galleryOperations,
   ...duelOperations,
   ...postOperations,
   ...installationOperations,

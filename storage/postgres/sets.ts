@@ -1,6 +1,7 @@
 /** @file Picture sets and their pictures. */
 import type { HeldPicture, Picture, PictureSet } from '../../core/records.ts';
 import type { Operation } from './database.ts';
+import { enterGallery } from './gallery.ts';
 import { endPosts } from './posts.ts';
 import { firstRow, found, onlyRow } from './rows.ts';
 import { assignments, json, modelIn, sql, type Sql } from './sql.ts';
@@ -107,8 +108,8 @@ const addPicture: Operation<'addPicture'> = (db) => async (picture) => {
         ${unsafe}, ${sensitive}
       )
       ON CONFLICT (set_id, index) DO NOTHING
-      RETURNING set_id
-    ), ${touchSets(sql`SELECT set_id FROM added`)}
+      RETURNING id, set_id, prompt, sensitive
+    ), ${enterGallery}, ${touchSets(sql`SELECT set_id FROM added`)}
     SELECT FROM added`);
 };
 

@@ -1,6 +1,7 @@
 /** @file Votes as facts, the reactions that stand, and the rankings that were shown. */
 import type { Picture, PictureSet, Ranking, StandingVote, VoteFact } from '../../core/records.ts';
 import type { Operation } from './database.ts';
+import { countLikes } from './gallery.ts';
 import { PICTURE, SET, touchSets } from './sets.ts';
 import { firstRow } from './rows.ts';
 import { sql } from './sql.ts';
@@ -25,6 +26,7 @@ const addVote: Operation<'addVote'> =
         RETURNING id, picture_id
       ), ${touchSets(sql`SELECT set_id FROM krona.picture WHERE id IN (SELECT picture_id FROM fact)`)}
       SELECT id FROM fact`);
+    if (facts.length > 0) await countLikes(db, [pictureId]);
     return facts.length > 0;
   };
 

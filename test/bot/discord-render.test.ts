@@ -66,6 +66,10 @@ describe('cards as Discord’s components', () => {
       fields: [{ name: 'prompt', value: long }],
       table: { columns: ['a', 'b'], rows: Array.from({ length: 200 }, () => ['x'.repeat(20), 'y']) },
       buttons: Array.from({ length: 30 }, (_, n) => ({ action: `vary:${n}`, label: 'l'.repeat(200) })),
+      menu: {
+        label: 'm'.repeat(300),
+        choices: Array.from({ length: 40 }, (_, n) => ({ action: `emoji:${n}`, label: `${n}`.repeat(200) })),
+      },
     });
     expect(text.length).toBeLessThanOrEqual(4000);
     expect(text).toMatch(/…$/);

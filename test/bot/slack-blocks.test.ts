@@ -12,6 +12,7 @@ import { type Json, Workspace } from '../fakes/slack/workspace.ts';
 const files: CardFiles = {
   pictures: new Map(),
   chart: null,
+  preview: null,
   link: (hash, name) => `https://krona.example.org/blobs/${hash}/${name}?expires=1&signature=x`,
 };
 const blocksOf = (card: Partial<Card>): Json[] =>
@@ -65,6 +66,10 @@ describe('a card for Slack', () => {
       pictures: Array.from({ length: 20 }, (_, n) => ({ id: `${n}`, blobHash: `${n}`, alt: '' })),
       files: [{ name: 'a|b>.safetensors', blobHash: 'f'.repeat(64), size: 5_000_000 }],
       buttons: Array.from({ length: 30 }, (_, n) => ({ action: `vary:${n}`, label: long })),
+      menu: {
+        label: long,
+        choices: Array.from({ length: 200 }, (_, n) => ({ action: `emoji:${n}`, label: long })),
+      },
     });
     expect(errors(blocks)).toEqual([]);
     expect(blocks).toHaveLength(50);

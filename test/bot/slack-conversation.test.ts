@@ -210,21 +210,8 @@ describe('a Slack channel', () => {
     }, 'pictures');
     expect(set.reactions.map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
     expect(labelsOf(set.blocks)).toEqual([
-      'Vary 1',
-      'Vary 2',
-      'Vary 3',
-      'Vary 4',
-      'Again',
-      'Upscale 1',
-      'Upscale 2',
-      'Upscale 3',
-      'Upscale 4',
-      'Details',
-      'Emoji 1',
-      'Emoji 2',
-      'Emoji 3',
-      'Emoji 4',
-      'Delete',
+      ...['Vary', 'Upscale', 'Emoji'].flatMap((verb) => [1, 2, 3, 4].map((n) => `${verb} ${n}`)),
+      ...['Again', 'Details', 'Delete'],
     ]);
     const alts = set.blocks.filter(({ type }) => type === 'image').map(({ alt_text: alt }) => String(alt));
     expect(alts[2]).toMatch(/watercolour of mochi.*picture 3 of 4/);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KronaError } from '../../core/errors.ts';
 import { EARLIER_LINES, LINES_OF_PAGE } from '../../bot/web/protocol.ts';
 import type { Run } from '../../core/records.ts';
+import { axeProblems } from '../helpers/axe.ts';
 import { skipTime } from '../helpers/clock.ts';
 import { drop, openWorld, paste, PlayedWorker, say, sprite, type World } from './world.ts';
 
@@ -532,17 +532,6 @@ describe('a long conversation', () => {
 });
 
 describe('for everybody', () => {
-  /** What axe finds serious or critical in a page as it is. */
-  async function problems(page: Page): Promise<string[]> {
-    await page.evaluate(axe.source);
-    const { violations } = await page.evaluate(() =>
-      (globalThis as unknown as { axe: typeof axe }).axe.run(),
-    );
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-  }
-
   it.each([
     ['light', 1280],
     ['dark', 1280],
@@ -551,13 +540,13 @@ describe('for everybody', () => {
   ] as const)('axe finds nothing serious: %s, %i pixels', async (colorScheme, width) => {
     const page = await world.join(null, { colorScheme, viewport: { width, height: 844 } });
     await page.getByRole('button', { name: 'Join' }).waitFor();
-    expect(await problems(page)).toEqual([]);
+    expect(await axeProblems(page)).toEqual([]);
     await page.getByLabel('What should people call you?').fill(`Axe ${colorScheme} ${width}`);
     await page.getByRole('button', { name: 'Join' }).click();
     await page.getByLabel(/^Message #/).waitFor();
     await enter(page, room);
     await page.getByText('Two ways to start').waitFor();
-    expect(await problems(page)).toEqual([]);
+    expect(await axeProblems(page)).toEqual([]);
     await foxesShown();
     await mochiQueued();
     await say(mia, 'hello');
@@ -566,7 +555,7 @@ describe('for everybody', () => {
     await page.getByText('Only you can see this').waitFor();
     await box(page).fill('/krona tr');
     await page.getByRole('option').first().waitFor();
-    expect(await problems(page)).toEqual([]);
+    expect(await axeProblems(page)).toEqual([]);
     await page.context().close();
   });
 });

@@ -2,17 +2,12 @@
  * @file Makes docs/images/chat*.png from the running program, the embedded model included.
  * `npx tsx test/bot/web-pictures.ts [folder]`
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { runTitle } from '../../commands/cards/run-card.ts';
-import { launchChromium } from '../helpers/chromium.ts';
 import { savePicture } from '../helpers/docs-picture.ts';
+import { withProgram } from './started-program.ts';
 import { drop, enter, say } from './world.ts';
 
 const icons = createRequire(import.meta.url)('@iconify-json/noto/icons.json') as {
@@ -90,23 +85,4 @@ async function converse(browser: Browser, address: string): Promise<void> {
   await savePicture('chat-pictures', await ben.screenshot());
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'krona-pictures-'));
-const program = spawn(process.execPath, ['bin/krona.js', 'start', '--json'], {
-  env: { ...process.env, KRONA_DATA: folder, KRONA_PORT: '0' },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-const ended = once(program, 'exit');
-const browser = await launchChromium();
-try {
-  const [line] = (await Promise.race([
-    once(program.stdout, 'data'),
-    ended.then(() => Promise.reject(new Error('krona start stopped before it told its address'))),
-  ])) as [Buffer];
-  const { address } = JSON.parse(line.toString()) as { address: string };
-  await converse(browser, address);
-} finally {
-  await browser.close();
-  program.kill('SIGTERM');
-  await ended;
-  await rm(folder, { recursive: true, force: true });
-}
+await withProgram(converse);

@@ -238,6 +238,19 @@ export class PlayedWorker {
     return set;
   }
 
+  /** A set that is being drawn. @param place - of the picture that the preview shows */
+  async look(set: PictureSet, place: number, preview: Buffer): Promise<void> {
+    const { records } = this.#storage;
+    if ((await records.set(set.id))?.state === 'queued')
+      await records.updateSet(set.id, { state: 'running' });
+    await records.savePreview(set.id, {
+      place,
+      image: await sharp(preview).resize(8).webp().toBuffer(),
+    });
+    const progress = { step: 10 * place + 5, steps: 10 * set.count, secondsLeft: 9, phase: 'drawing' };
+    await records.updateSet(set.id, { progress });
+  }
+
   /**
    * @param drawnBy - the adapter of each picture, where they differ from the set's
    * @param sensitive - indices of pictures that the safety check hides

@@ -2,7 +2,14 @@
 import { type DiscordWorld, openDiscordWorld, type Person } from '../bot/discord-world.ts';
 import type { MessageView } from '../fakes/discord/views.ts';
 import { asTyped } from './crowd.ts';
-import type { ChatMember, Faults, FragileChat, Seen, TestPhoto } from './driver.ts';
+import {
+  type ChatMember,
+  type Faults,
+  type FragileChat,
+  isPreview,
+  type Seen,
+  type TestPhoto,
+} from './driver.ts';
 
 export async function openDiscordChat(): Promise<FragileChat> {
   const world = await openDiscordWorld();
@@ -122,14 +129,15 @@ class DiscordMember implements ChatMember {
   }
 }
 
-function read({ id, text, buttons, pictures, files }: MessageView): Seen {
+function read({ id, text, buttons, choices, pictures, files }: MessageView): Seen {
   const linked = text.match(/[^\s[\]()]+\.safetensors/g) ?? [];
   return {
     id,
     // The title is a heading.
     text: text.replace(/^#+ /, ''),
-    pictures: pictures.filter(({ alt }) => !alt?.startsWith('Curve: ')).length,
+    pictures: pictures.filter(({ alt }) => !alt?.startsWith('Curve: ') && !isPreview(alt)).length,
+    preview: pictures.find(({ alt }) => isPreview(alt))?.alt ?? null,
     files: [...files.map(({ name }) => name), ...linked],
-    buttons: buttons.map(({ label }) => label),
+    buttons: [...buttons.map(({ label }) => label), ...choices],
   };
 }

@@ -5,17 +5,22 @@
 import type { Storage } from '../../storage/open.ts';
 import type { Platform } from '../../core/records.ts';
 
+/** How a preview is described. */
+export const isPreview = (alt: string | null): boolean => /^Picture \d so far$/.test(alt ?? '');
+
 /** One of the bot's messages as a person reads it. */
 export interface Seen {
   /** The platform's own id. */
   readonly id: string;
   /** Everything that can be read on it: title, paragraphs, fields, tables, progress. */
   readonly text: string;
-  /** Pictures to look at, a loss curve not counted. */
+  /** Pictures to look at; a loss curve and a preview are not counted. */
   readonly pictures: number;
+  /** What the picture that is being drawn looks like so far, in words; null: it shows none. */
+  readonly preview: string | null;
   /** Names of files, attached or linked. */
   readonly files: readonly string[];
-  /** Labels of its buttons. */
+  /** Labels of its buttons, and of what can be chosen from its lists. */
   readonly buttons: readonly string[];
 }
 
@@ -34,7 +39,7 @@ export interface ChatMember {
   remix(message: Seen, picture: number, prompt: string): Promise<void>;
   /** Has a part of a picture drawn again. */
   edit(picture: TestPhoto, prompt: string, where: string): Promise<void>;
-  /** Presses the button with that label. */
+  /** Presses the button with that label, or chooses it from a list. */
   press(message: Seen, label: string): Promise<void>;
   /** Votes for a picture, from 1, or takes the vote back. */
   vote(message: Seen, picture: number, added?: boolean): Promise<void>;

@@ -182,6 +182,33 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       });
     });
 
+    it('shows what the next picture looks like so far, and keeps nothing of it', async () => {
+      const { records } = chat.storage;
+      const files = await chat.files();
+      await ben.run('/krona imagine a slow snail count:2');
+      const set = await openSet('a slow snail');
+      const [first, second] = await drawings(2, 15);
+      await worker.look(set, 0, first!);
+      const seeing = (words: string, preview: string | null) =>
+        eventually(async () => {
+          const seen = await message(words);
+          expect([seen.preview, seen.pictures]).toEqual([preview, 0]);
+          return seen;
+        });
+      await seeing('a slow snail', 'Picture 1 so far');
+      await worker.draw(set, [first!, second!]);
+      expect((await drawnSet('a slow snail')).preview).toBeNull();
+      await eventually(async () => expect(await chat.files()).toBe(files + 2));
+
+      await mia.run('/krona imagine a slower snail count:2');
+      const dropped = await openSet('a slower snail');
+      await worker.look(dropped, 0, second!);
+      await mia.press(await seeing('a slower snail', 'Picture 1 so far'), 'Cancel');
+      await seeing('a slower snail', null);
+      for (const { id } of [set, dropped]) expect(await records.preview(id)).toBeNull();
+      await eventually(async () => expect(await chat.files()).toBe(files + 2));
+    });
+
     it('reads what members type into prompts, and draws each alternative', async () => {
       await mia.run('/krona style save name:ink prompt:"ink drawing"');
       await message('Style ink saved');
@@ -272,6 +299,36 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await records.saveModelCard(MODEL);
     });
 
+    it('draws two subjects, each in its place, as asked', async () => {
+      await learnt('aoi');
+      await learnt('beni');
+      await ben.run('/krona imagine aoi above beni split:top-bottom count:2');
+      const set = await openSet('aoi above beni');
+      expect(set).toMatchObject({ settings: { split: 'top-bottom' } });
+      expect(set.alsoAdapterIds).toHaveLength(1);
+      await worker.draw(set, await drawings(2));
+      await ben.press(await drawnSet('aoi above beni'), 'Details');
+      await whisper(ben, /one above the other/);
+    });
+
+    it('enlarges a picture by a network where the channel has that', async () => {
+      const { shown } = await imagined(mia, 'a lantern');
+      await boss.run('/krona settings draw upscale:x2');
+      await message(/upscale[^]*redraw → x2/);
+      await ben.press(shown, 'Upscale 2');
+      const set = await openSet('a lantern');
+      expect(set).toMatchObject({ kind: 'upscale', settings: { upscale: 'x2' } });
+      await worker.draw(set, await drawings(1));
+      await eventually(async () => {
+        const enlarged = (await saying('a lantern')).find(({ pictures }) => pictures === 1);
+        expect(enlarged?.buttons).toContain('Details');
+        await ben.press(enlarged!, 'Details');
+      });
+      await whisper(ben, /enlarged to twice its size/);
+      await boss.run('/krona settings draw upscale:redraw');
+      await message(/upscale[^]*x2 → redraw/);
+    });
+
     it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;
@@ -294,6 +351,45 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await mia.run('/krona top subject:nori');
       const top = await message(/Best pictures[^]*nori/);
       expect(top.text).toContain('nori asleep');
+    });
+
+    it('shows a member the pictures of the channel, searched and page by page', async () => {
+      const { set, shown: owls } = await imagined(mia, 'a copper owl', 4);
+      await imagined(ben, 'a newt of copper and tin', 4);
+      await ben.run('/krona imagine a copper mole count:2');
+      const moles = await openSet('a copper mole');
+      await worker.draw(moles, await drawings(2), [], [1]);
+      const before = (await chat.messages()).length;
+      const page = (words: string | RegExp, pictures: number, buttons: readonly string[]) =>
+        eventually(async () => {
+          const seen = (await zoe.whispers()).at(-1)!;
+          expect(seen.text).toMatch(words);
+          expect([seen.pictures, seen.buttons]).toEqual([pictures, buttons]);
+          return seen;
+        });
+      // Four owls, four newts, and the mole that isn't hidden.
+      await zoe.run('/krona gallery COPP');
+      const first = await page(/with “COPP”[^]*a copper mole · Ben/, 6, ['Older']);
+      await zoe.press(first, 'Older');
+      const second = await page(/a copper owl · Mia/, 3, ['Newer']);
+      await zoe.press(second, 'Newer');
+      await page(/a copper mole · Ben/, 6, ['Older']);
+      await zoe.run('/krona gallery tin newt');
+      await page(/a newt of copper and tin/, 4, []);
+
+      await ben.vote(owls, 2);
+      await mia.vote(owls, 3);
+      await eventually(async () => expect((await votesOn(set)).toSorted()).toEqual(['Ben 2', 'Mia 3']));
+      await zoe.run('/krona gallery copper member:Mia votes:1');
+      // Mia's vote is on a picture that she asked for.
+      await page(/a copper owl · Mia · 1 vote/, 1, []);
+      await mia.press(owls, 'Delete');
+      await eventually(async () => expect(await chat.storage.records.set(set.id)).toBeNull());
+      await zoe.run('/krona gallery copper');
+      await page(/with “copper”/, 5, []);
+      await zoe.run('/krona gallery copper subject:nobody');
+      await whisper(zoe, 'SUBJECT_UNKNOWN');
+      expect((await chat.messages()).length).toBeLessThanOrEqual(before);
     });
 
     const away = skips['votes while the bot is away'];

@@ -3,7 +3,14 @@ import { SlackWorld } from '../bot/slack-world.ts';
 import { type FakeSlack, labelsOf, textOf, type Person } from '../fakes/slack/fake-slack.ts';
 import { APP_TOKEN, BOT_TOKEN, BOT_USER, type Json } from '../fakes/slack/workspace.ts';
 import { until } from '../helpers/until.ts';
-import type { ChatMember, Faults, FragileChat, Seen, TestPhoto } from './driver.ts';
+import {
+  type ChatMember,
+  type Faults,
+  type FragileChat,
+  isPreview,
+  type Seen,
+  type TestPhoto,
+} from './driver.ts';
 
 const NUMBERS = ['one', 'two', 'three', 'four'];
 
@@ -150,11 +157,13 @@ class SlackMember implements ChatMember {
 
 function read(id: string, blocks: readonly Json[]): Seen {
   const text = textOf(blocks);
-  const images = blocks.filter(({ type, alt_text: alt }) => type === 'image' && !/^loss:/.test(String(alt)));
+  const alts = blocks.flatMap(({ type, alt_text: alt }) => (type === 'image' ? [String(alt)] : []));
+  const images = alts.filter((alt) => !alt.startsWith('loss:') && !isPreview(alt));
   return {
     id,
     text: text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&'),
     pictures: images.length,
+    preview: alts.find(isPreview) ?? null,
     files: text.match(/[^\s|<>]+\.safetensors/g) ?? [],
     buttons: labelsOf(blocks),
   };

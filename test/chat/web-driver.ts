@@ -160,7 +160,8 @@ class Browser implements ChatMember {
   }
 
   async press(message: Seen, label: string): Promise<void> {
-    const button = this.#card(message.id).buttons?.find((each) => each.label === label);
+    const { buttons = [], menu } = this.#card(message.id);
+    const button = [...buttons, ...(menu?.choices ?? [])].find((each) => each.label === label);
     if (!button) throw new Error(`${message.id} has no button ${label}`);
     const id = randomUUID();
     await this.#request('POST', `/api/channels/${CHANNEL}/actions`, { id, action: button.action });
@@ -225,8 +226,10 @@ function read(id: string, card: Card): Seen {
     progress,
     charts = [],
     pictures = [],
+    preview,
     files = [],
     buttons = [],
+    menu,
   } = card;
   const rows = table ? [table.columns, ...table.rows].map((row) => row.join('  ')) : [];
   const captions = pictures.map(({ caption }) => caption ?? '');
@@ -244,7 +247,8 @@ function read(id: string, card: Card): Seen {
       .filter((line) => line !== '')
       .join('\n'),
     pictures: pictures.length,
+    preview: preview?.alt ?? null,
     files: files.map((file) => file.name),
-    buttons: buttons.map(({ label }) => label),
+    buttons: [...buttons, ...(menu?.choices ?? [])].map(({ label }) => label),
   };
 }

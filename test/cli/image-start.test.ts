@@ -38,9 +38,9 @@ it.each([
   await encode(picture()).toFile(path);
   let seen: DrawnPicture | undefined;
   const painter = {
-    latentsOf: (given: DrawnPicture) => {
+    startFrom: (given: DrawnPicture) => {
       seen = given;
-      return Promise.resolve(new Float32Array(1));
+      return Promise.resolve({ latents: new Float32Array(1), strength: 0.5 });
     },
   } as unknown as TextToImage;
   const request = { width: 96, height: 64, count: 1, noise: 'krona' } as DrawRequest;

@@ -301,6 +301,14 @@ export function drawingSuite(storage: () => Storage): void {
       adapterId: adapter!.id,
       prompt: 'mochi',
     });
+    expect(upscaled.settings.upscale).toBe('redraw');
+    await channel.say('ann', '/krona settings draw upscale:x4');
+    const enlarged = await channel.set(await channel.press('bob', `upscale:${second!}`));
+    expect(enlarged.settings.upscale).toBe('x4');
+    const details = await channel.press('bob', `details:${enlarged.id}`);
+    expect(details.fields!.find(({ name }) => name === 'upscaled from')!.value).toMatch(
+      /enlarged to four times its size/,
+    );
     const [larger] = await channel.finishSet(upscaled);
     const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: upscaled.id } });
     expect(card.buttons!.map(({ label }) => label)).not.toContain('Upscale 1');

@@ -6,7 +6,7 @@ import { decideChampion } from '../../commands/votes/champion.ts';
 import { foldEmoji, invitingEmoji, meaningOf } from '../../core/votes/emoji.ts';
 import { rankArms, rankPictures } from '../../commands/votes/ranking.ts';
 import { steerVotes } from '../../core/votes/steer-votes.ts';
-import { wilsonInterval } from '../../commands/votes/wilson.ts';
+import { wilsonInterval } from '../../core/votes/wilson.ts';
 import type { Adapter, Picture, PictureSet, StandingVote } from '../../core/records.ts';
 import { DEFAULT_SETTINGS } from '../../core/settings/defaults.ts';
 import { randomNumbers } from './helpers.ts';

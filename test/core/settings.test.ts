@@ -99,10 +99,13 @@ describe('settings to start from', () => {
       scheduler: null,
       samplingSteps: 20,
       speed: null,
+      quality: 'exact',
       negative: null,
       size: null,
       refine: 0,
       count: 4,
+      split: 'auto',
+      upscale: 'redraw',
     });
   });
 

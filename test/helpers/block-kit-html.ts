@@ -54,6 +54,7 @@ const text = (value: Json): string =>
   value['type'] === 'mrkdwn' ? mrkdwn(String(value['text'])) : escape(String(value['text']));
 
 function button(value: Json): string {
+  if (value['type'] === 'static_select') return `<button>${text(value['placeholder'] as Json)} ⌄</button>`;
   return `<button class="${String(value['style'] ?? '')}">${text(value['text'] as Json)}</button>`;
 }
 

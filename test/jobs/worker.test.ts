@@ -556,6 +556,31 @@ it('a picture is upscaled to twice its size; a missing one is reported', async (
   expect((await drawn(gone)).failure).toMatchObject({ code: 'PICTURE_GONE' });
 });
 
+it.each([
+  ['x2', 2],
+  ['x4', 4],
+] as const)('a picture is enlarged by a network that keeps what it shows (%s)', async (upscale, times) => {
+  const { records, blobs } = shop.storage;
+  const original = await shop.imagine({ seed: 100 });
+  await drawn(original);
+  const [picture] = await records.pictures(original.id);
+  const set = await shop.imagine({
+    kind: 'upscale',
+    upscaleOf: picture!.id,
+    settings: { ...original.settings, upscale },
+  });
+  expect(await drawn(set)).toMatchObject({ state: 'done', failure: null });
+  const [large] = await records.pictures(set.id);
+  const { width, height } = picture!;
+  expect(large).toMatchObject({ width: times * width, height: times * height });
+  const small = (blob: string) =>
+    blobs.get(blob).then((png) => sharp(png).resize(width, height).raw().toBuffer());
+  const [before, after] = [await small(picture!.blobHash), await small(large!.blobHash)];
+  const difference = before.reduce((sum, value, i) => sum + Math.abs(value - after[i]!), 0) / before.length;
+  // Two pictures of this model differ by 60 and more.
+  expect(difference).toBeLessThan(15);
+});
+
 it("a run that can't work fails with a code and advice, and is not retried", async () => {
   const tries = () => shop.log.lines.filter((line) => line.startsWith('job started')).length;
   const before = tries();

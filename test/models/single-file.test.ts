@@ -325,15 +325,15 @@ describe("a file that can't be used says why", () => {
       /the UNet of Stable Diffusion 1\.x without its text encoders \(cond_stage_model\.transformer\./,
     ],
     [
-      'inpainting model',
+      'depth-guided model',
       () =>
         only({
-          [`${UNET}input_blocks.0.0.weight`]: floats([320, 9, 3, 3]),
+          [`${UNET}input_blocks.0.0.weight`]: floats([320, 5, 3, 3]),
           [toK]: floats([320, 768]),
           'cond_stage_model.transformer.x': floats([1]),
         }),
       'MODEL_ARCHITECTURE_UNSUPPORTED',
-      /an inpainting variant.*9 channels, expected 4/,
+      /a depth-guided variant.*5 channels, expected 4, or for inpainting 9/,
     ],
     [
       'no VAE',

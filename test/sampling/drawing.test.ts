@@ -1,5 +1,6 @@
 /** Runs with weighted prompts and with masks equal those of diffusers' pipelines. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { repeated } from '../../core/concatenated.ts';
 import { latentMask } from '../../gpu-worker/sampling/kept-latents.ts';
 import { createNoise } from '../../gpu-worker/sampling/noise.ts';
 import { TextToImage, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
@@ -73,14 +74,10 @@ describe('a part of a picture', () => {
     const engine = await engineOf(each);
     const noise = createNoise('torch', each.seed);
     const pixels = Uint8Array.from(tensor('picture').data);
-    const one = await engine.latentsOf({ width: SIDE, height: SIDE, pixels }, noise);
-    const latents = Float32Array.from(
-      Array<number[]>(each.num_images_per_prompt)
-        .fill([...one])
-        .flat(),
-    );
-    const mask = latentMask(Uint8Array.from(tensor('mask').data), SIDE, SIDE, 8);
-    const start = { latents, mask, strength: each.strength ?? 1 };
+    const mask = Uint8Array.from(tensor('mask').data);
+    const how = { mask, strength: each.strength ?? 1 };
+    const begun = await engine.startFrom({ width: SIDE, height: SIDE, pixels }, how, noise);
+    const start = { ...begun, latents: repeated(begun.latents, each.num_images_per_prompt) };
     expect(difference(each.name, await engine.draw({ ...requestOf(each), start }, {}, noise))).toBeLessThan(
       0.5,
     );

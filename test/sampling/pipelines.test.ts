@@ -87,13 +87,14 @@ describe('from a picture', () => {
     const engine = await engineOf(each.model!, each);
     const noise = createNoise('torch', each.seed);
     const pixels = Uint8Array.from(tensor('picture').data);
-    const one = await engine.latentsOf({ width: SIDE, height: SIDE, pixels }, noise);
+    const how = { strength: each.strength! };
+    const { latents: one } = await engine.startFrom({ width: SIDE, height: SIDE, pixels }, how, noise);
     const latents = Float32Array.from(
       Array<number[]>(each.num_images_per_prompt)
         .fill([...one])
         .flat(),
     );
-    const request = { ...requestOf(each), start: { latents, strength: each.strength! } };
+    const request = { ...requestOf(each), start: { latents, ...how } };
     expect(difference(each.name, await engine.draw(request, {}, noise))).toBeLessThan(0.5);
   });
 });

@@ -14,7 +14,14 @@ const MIGRATIONS = 'storage/postgres/migrations';
 /** The last before sweeps, pictures to begin with, speed files and blobs in the database. */
 const BEFORE = 21;
 
-const { negative: _negative, speed: _speed, ...settings } = DEFAULT_SETTINGS;
+const {
+  negative: _negative,
+  speed: _speed,
+  upscale: _upscale,
+  split: _split,
+  quality: _quality,
+  ...settings
+} = DEFAULT_SETTINGS;
 const own = JSON.stringify({ ...settings, a1: 4 });
 const [channel, member, subject, run, duel] = Array.from({ length: 5 }, () => randomUUID()) as [
   string,
@@ -85,7 +92,7 @@ it('keeps what was there, and gives it the settings of its release', async () =>
   expect((await records.channelById(channel))!.settings).toEqual(now);
   expect(await records.run(run)).toMatchObject({ settings: now, sweep: null, scores: [] });
   expect(await records.runState(run)).toBeNull();
-  expect(await records.set(set)).toMatchObject({ settings: now, start: null });
+  expect(await records.set(set)).toMatchObject({ settings: { ...now, split: 'none' }, start: null });
   expect(await records.picture(picture)).toMatchObject({ prompt: null, adapterId: last });
   expect((await records.duel(duel))!.settings).toEqual(now);
   expect(await records.styles(channel)).toEqual([]);

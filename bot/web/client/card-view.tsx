@@ -19,11 +19,12 @@ interface CardViewProps {
 export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
   // A button about one picture stands under that picture.
   const pictureIds = new Set(card.pictures?.map((picture) => picture.id));
+  const all = [...(card.menu?.choices ?? []), ...(card.buttons ?? [])];
   const pictureOf = (button: CardButton) => button.action.slice(button.action.indexOf(':') + 1);
-  const buttons = card.buttons?.filter((button) => !pictureIds.has(pictureOf(button))) ?? [];
+  const buttons = all.filter((button) => !pictureIds.has(pictureOf(button)));
   const underPicture = (pictureId: string) =>
-    card.buttons
-      ?.filter((button) => pictureOf(button) === pictureId)
+    all
+      .filter((button) => pictureOf(button) === pictureId)
       .map((button) => (
         <ActionButton
           key={button.action}
@@ -63,15 +64,16 @@ export function CardView({ lineId, card, links }: CardViewProps): JSX.Element {
       {card.charts?.map((chart) => (
         <Chart key={chart.label} {...chart} />
       ))}
-      {card.pictures && card.pictures.length > 0 && (
+      {((card.pictures && card.pictures.length > 0) || card.preview) && (
         <Gallery
-          pictures={card.pictures}
+          pictures={card.pictures ?? []}
+          preview={card.preview}
           links={links}
           votesOn={card.votesOn}
-          underPicture={({ id, blobHash, sensitive }) => (
+          underPicture={({ id, blobHash, sensitive, alt }) => (
             <>
               {underPicture(id)}
-              <RemixButton link={sensitive ? undefined : links[blobHash]} />
+              <BeginButtons link={sensitive ? undefined : links[blobHash]} alt={alt} />
             </>
           )}
         />
@@ -122,12 +124,22 @@ function FileLink({ file, link }: { file: CardFile; link: string | undefined }):
   );
 }
 
-/** Begins a message with a picture; a hidden one is opened first, and has the button there. */
-const RemixButton = ({ link }: { link: string | undefined }): JSX.Element | null =>
+interface BeginButtonsProps {
+  readonly link: string | undefined;
+  readonly alt: string;
+}
+
+/** Begin a message with a picture, or with a part of it; a hidden one is opened first, and has the buttons there. */
+const BeginButtons = ({ link, alt }: BeginButtonsProps): JSX.Element | null =>
   link === undefined ? null : (
-    <button type="button" class="button" onClick={() => void store.remix(link)}>
-      Remix
-    </button>
+    <>
+      <button type="button" class="button" onClick={() => void store.remix(link)}>
+        Remix
+      </button>
+      <button type="button" class="button" onClick={() => store.set({ brushing: { link, alt } })}>
+        Edit
+      </button>
+    </>
   );
 
 function ActionButton({ lineId, button }: { lineId: string; button: CardButton }): JSX.Element {

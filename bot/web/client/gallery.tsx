@@ -1,7 +1,7 @@
 /** @file Pictures of a card: a grid of tiles that open large, each with its votes where members vote. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { CardPicture } from '../../../commands/card.ts';
+import type { Card, CardPicture } from '../../../commands/card.ts';
 import type { PictureVotes } from '../protocol.ts';
 import { namesOf } from './format.ts';
 import { Heart } from './icons.tsx';
@@ -14,18 +14,21 @@ const HEART = '❤';
 interface GalleryProps {
   readonly pictures: readonly CardPicture[];
   readonly links: Readonly<Record<string, string>>;
+  /** What the next picture looks like so far. */
+  readonly preview: Card['preview'];
   readonly votesOn: string | undefined;
   /** What else is shown under a picture. */
   readonly underPicture: (picture: CardPicture) => ComponentChildren;
 }
 
-export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps): JSX.Element {
+export function Gallery({ pictures, preview, links, votesOn, underPicture }: GalleryProps): JSX.Element {
   const [open, setOpen] = useState<number | null>(null);
   /** Sensitive pictures that this reader has asked to see. */
   const [revealed, setRevealed] = useState<ReadonlySet<string>>(new Set());
   const isHidden = ({ id, sensitive = false }: CardPicture) => sensitive && !revealed.has(id);
   const reveal = ({ id }: CardPicture) => setRevealed(new Set(revealed).add(id));
-  const shape = pictures.length === 1 ? 'one' : pictures.length <= 4 ? 'few' : 'many';
+  const count = pictures.length + (preview ? 1 : 0);
+  const shape = count === 1 ? 'one' : count <= 4 ? 'few' : 'many';
   const votes = (picture: CardPicture) =>
     votesOn === undefined ? null : <Votes setId={votesOn} picture={picture} of={pictures} />;
   return (
@@ -50,6 +53,7 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
           )}
         </figure>
       ))}
+      {preview && <Preview {...preview} />}
       {open !== null && (
         <Lightbox
           pictures={pictures}
@@ -65,6 +69,13 @@ export function Gallery({ pictures, links, votesOn, underPicture }: GalleryProps
     </div>
   );
 }
+
+const Preview = ({ image, alt }: NonNullable<Card['preview']>): JSX.Element => (
+  <figure class="so-far">
+    <img src={`data:image/webp;base64,${image}`} alt={alt} draggable={false} />
+    <figcaption>{alt}</figcaption>
+  </figure>
+);
 
 interface TileProps {
   readonly picture: CardPicture;

@@ -63,16 +63,7 @@ export function Lightbox(props: LightboxProps): JSX.Element | null {
         <p>{picture.alt}</p>
         {votes(picture)}
         {link !== undefined && !hidden && (
-          <button
-            type="button"
-            class="button"
-            onClick={() => {
-              dialog.current?.close();
-              void store.remix(link);
-            }}
-          >
-            Remix
-          </button>
+          <Begin link={link} alt={picture.alt} onBegin={() => dialog.current?.close()} />
         )}
         {link !== undefined && !hidden && (
           <a class="round" href={link} download aria-label="Download this picture">
@@ -85,6 +76,34 @@ export function Lightbox(props: LightboxProps): JSX.Element | null {
       </button>
       {pictures.length > 1 && <Arrows go={go} />}
     </dialog>
+  );
+}
+
+interface BeginProps {
+  readonly link: string;
+  readonly alt: string;
+  readonly onBegin: () => void;
+}
+
+/** Begins a message with the picture, or with a part of it. */
+function Begin({ link, alt, onBegin }: BeginProps): JSX.Element {
+  const button = (label: string, begin: () => void) => (
+    <button
+      type="button"
+      class="button"
+      onClick={() => {
+        onBegin();
+        begin();
+      }}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <>
+      {button('Remix', () => void store.remix(link))}
+      {button('Edit', () => store.set({ brushing: { link, alt } }))}
+    </>
   );
 }
 

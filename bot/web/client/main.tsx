@@ -3,11 +3,15 @@ import { type JSX, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Administration } from './administration.tsx';
 import { Avatar } from './avatar.tsx';
+import { Brush } from './brush.tsx';
 import { addFiles, Composer } from './composer.tsx';
 import { Conversation } from './conversation.tsx';
 import { namesOf } from './format.ts';
+import { GalleryPage } from './gallery-page.tsx';
 import { MenuIcon, PhotoIcon } from './icons.tsx';
+import { GALLERY } from '../protocol.ts';
 import { Sidebar } from './sidebar.tsx';
+import { addressOf } from './state.ts';
 import { store, useStore } from './store.ts';
 import { KeyForm, NameForm } from './welcome.tsx';
 import './style.css';
@@ -20,15 +24,17 @@ function App(): JSX.Element {
 }
 
 function Chat(): JSX.Element {
-  const { channels, channelId, online, phase, moderator, administering } = useStore();
+  const { channels, channelId, online, phase, moderator, administering, browsing } = useStore();
   const [menu, setMenu] = useState(false);
   const dropping = useDrop();
   const administers = moderator && administering;
   const name = channels.find((channel) => channel.id === channelId)?.name ?? channelId;
   const late = useLate(!online && phase === 'ready');
   useEffect(() => {
-    document.title = administers ? 'Administration · Krona' : `#${name} · Krona`;
-  }, [name, administers]);
+    document.title = administers
+      ? 'Administration · Krona'
+      : `${browsing ? 'Gallery of ' : ''}#${name} · Krona`;
+  }, [name, administers, browsing]);
   return (
     <div
       class={`chat ${menu ? 'menu-open' : ''}`}
@@ -48,6 +54,8 @@ function Chat(): JSX.Element {
         <OutageBanner />
         {administers ? (
           <Administration />
+        ) : browsing ? (
+          <GalleryPage key={channelId} channelId={channelId} />
         ) : (
           <>
             <Conversation />
@@ -56,6 +64,7 @@ function Chat(): JSX.Element {
         )}
       </main>
       {dropping && <DropHint />}
+      <Brush />
     </div>
   );
 }
@@ -79,7 +88,7 @@ interface HeaderProps {
 }
 
 function Header({ name, menu, onMenu }: HeaderProps): JSX.Element {
-  const { here, hereCount, me } = useStore();
+  const { here, hereCount, me, channelId, browsing } = useStore();
   const names = namesOf(
     here.map((member) => member.name),
     12,
@@ -97,6 +106,9 @@ function Header({ name, menu, onMenu }: HeaderProps): JSX.Element {
           <h2>
             <i>#</i> {name}
           </h2>
+          <a class="button" href={addressOf(channelId, browsing ? '' : GALLERY)}>
+            {browsing ? 'Chat' : 'Gallery'}
+          </a>
           <div class="here" title={`Here now: ${names}`}>
             {here.slice(0, 5).map((member) => (
               <Avatar key={member.id} member={member} size={26} />

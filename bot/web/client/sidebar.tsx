@@ -6,6 +6,7 @@ import { messageOf } from './api.ts';
 import { Avatar } from './avatar.tsx';
 import { Mark, MoonIcon, PlusIcon, SunIcon } from './icons.tsx';
 import { Moderation } from './moderation.tsx';
+import { addressOf } from './state.ts';
 import { store, useStore } from './store.ts';
 import { isDark, toggleTheme } from './theme.ts';
 
@@ -33,7 +34,7 @@ export function Sidebar({ onPick }: { onPick: () => void }): JSX.Element {
         {channels.map((channel) => (
           <li key={channel.id}>
             <a
-              href={`#${encodeURIComponent(channel.id)}`}
+              href={addressOf(channel.id)}
               class={unread.has(channel.id) ? 'unread' : ''}
               aria-current={channel.id === channelId && !administering ? 'page' : undefined}
               onClick={onPick}

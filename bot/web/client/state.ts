@@ -4,6 +4,7 @@ import {
   type ChannelView,
   type CommandView,
   FIRST_CHANNEL,
+  GALLERY,
   type LineView,
   type MemberView,
   type PictureVotes,
@@ -28,6 +29,10 @@ export interface State {
   readonly moderator: boolean;
   /** The administrator's page is shown in place of the channel. */
   readonly administering: boolean;
+  /** The gallery of the channel is shown in place of the conversation. */
+  readonly browsing: boolean;
+  /** The picture of which a part is being painted; null: none. */
+  readonly brushing: { readonly link: string; readonly alt: string } | null;
   readonly channels: readonly ChannelView[];
   readonly commands: readonly CommandView[];
   readonly channelId: string;
@@ -60,10 +65,18 @@ export interface State {
 /** Whether the page's address is that of the administrator's page. */
 export const isAdministration = (): boolean => location.hash.slice(1) === ADMINISTRATION;
 
+/** Whether the page's address is that of a channel's gallery. */
+export const isGallery = (): boolean => location.hash.endsWith(GALLERY);
+
+/** The address of a channel, or of its gallery. */
+export const addressOf = (channelId: string, what: typeof GALLERY | '' = ''): string =>
+  `#${encodeURIComponent(channelId)}${what}`;
+
 /** The channel that the page's address names; an address that can't be read is the first channel's. */
 export function channelOfAddress(): string {
   try {
-    return (isAdministration() ? '' : decodeURIComponent(location.hash.slice(1))) || FIRST_CHANNEL;
+    const named = isGallery() ? location.hash.slice(0, -GALLERY.length) : location.hash;
+    return (isAdministration() ? '' : decodeURIComponent(named.slice(1))) || FIRST_CHANNEL;
   } catch {
     return FIRST_CHANNEL;
   }
@@ -89,6 +102,8 @@ export const initialState = (): State => ({
   me: null,
   moderator: false,
   administering: isAdministration(),
+  browsing: isGallery(),
+  brushing: null,
   channels: [],
   commands: [],
   channelId: channelOfAddress(),

@@ -7,9 +7,11 @@ import { answerOf, api, ApiError, inChannel, messageOf } from './api.ts';
 import { type Connection, connect } from './connection.ts';
 import { type Draft, isEmpty, newDraft, newId, newPhoto, tooLong, withFiles } from './draft.ts';
 import {
+  addressOf,
   channelOfAddress,
   initialState,
   isAdministration,
+  isGallery,
   mergedLines,
   opened,
   type Sending,
@@ -44,7 +46,7 @@ class Store {
 
   async start(): Promise<void> {
     window.addEventListener('hashchange', () => {
-      this.set({ administering: isAdministration() });
+      this.set({ administering: isAdministration(), browsing: isGallery() });
       if (!isAdministration()) this.#open(channelOfAddress());
     });
     await this.#enter();
@@ -157,13 +159,42 @@ class Store {
 
   /** Puts a picture of the chat into the message box, to begin with it. */
   async remix(link: string): Promise<void> {
-    // The browser may remember that the link led elsewhere.
-    const response = await fetch(link, { cache: 'reload', headers: { [FROM_BOT]: 'yes' } }).catch(() => null);
-    if (!response?.ok) return this.set({ notice: 'The picture could not be loaded. Try again.' });
-    const file = new File([await response.blob()], 'picture.png', { type: 'image/png' });
+    const file = await this.#fetched(link);
+    if (file === null) return;
     const { draft } = this.state;
     const text = draft.text.trim() === '' ? '/krona imagine ' : draft.text;
-    this.set(withFiles({ ...draft, id: newId(), text }, [file]));
+    this.#writeWith({ ...draft, text }, [file]);
+  }
+
+  /** Puts a picture and the mask of the part to draw again into the message box, in place of other photos. */
+  async editPart(link: string, mask: Blob): Promise<void> {
+    const file = await this.#fetched(link);
+    if (file === null) return;
+    const { draft } = this.state;
+    const words = draft.text.trim();
+    const text = words.startsWith('/krona edit')
+      ? draft.text
+      : `/krona edit ${words.startsWith('/') ? '' : words}`;
+    for (const { preview } of draft.photos) URL.revokeObjectURL(preview);
+    this.set({ brushing: null });
+    this.#writeWith({ ...draft, text, photos: [] }, [
+      file,
+      new File([mask], 'mask.png', { type: 'image/png' }),
+    ]);
+  }
+
+  /** A picture of the chat as a file; null, with a notice, when it could not be loaded. */
+  async #fetched(link: string): Promise<File | null> {
+    // The browser may remember that the link led elsewhere.
+    const response = await fetch(link, { cache: 'reload', headers: { [FROM_BOT]: 'yes' } }).catch(() => null);
+    if (response?.ok) return new File([await response.blob()], 'picture.png', { type: 'image/png' });
+    this.set({ notice: 'The picture could not be loaded. Try again.', brushing: null });
+    return null;
+  }
+
+  #writeWith(draft: Draft, files: readonly File[]): void {
+    this.set(withFiles({ ...draft, id: newId() }, files));
+    if (this.state.browsing) location.hash = addressOf(this.state.channelId);
   }
 
   async press(lineId: string, action: string): Promise<void> {

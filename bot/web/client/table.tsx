@@ -1,4 +1,4 @@
-/** @file A table. On a phone, one with more than two columns shows each row below the other. */
+/** @file A table. On a phone, it is a list of its rows. */
 import type { ComponentChildren, JSX } from 'preact';
 
 interface TableProps {
@@ -8,28 +8,30 @@ interface TableProps {
 
 export function Table({ columns, rows }: TableProps): JSX.Element {
   return (
-    // The keyboard scrolls what has the focus.
+    // The keyboard scrolls what has the focus. Roles are named, as browsers forget them where rows are shown as blocks.
     <div
-      class={columns.length > 2 ? 'table wide' : 'table'}
+      class={['table', ...(columns.length > 1 ? ['listed', columns.length > 2 ? 'wide' : 'pairs'] : [])].join(
+        ' ',
+      )}
       tabIndex={0}
       role="region"
       aria-label={columns.filter((column) => column !== '').join(', ')}
     >
-      <table>
-        <thead>
-          <tr>
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
             {columns.map((column, index) => (
-              <th key={index} scope="col">
+              <th key={index} scope="col" role="columnheader">
                 {column}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.map((row, index) => (
-            <tr key={index}>
+            <tr key={index} role="row">
               {row.map((cell, column) => (
-                <td key={column} data-column={columns[column]}>
+                <td key={column} role="cell" data-column={columns[column]}>
                   {cell}
                 </td>
               ))}

@@ -140,6 +140,12 @@ export function noiseStrengthOf(metadata: ReadonlyMap<string, string>): number |
   return value >= 0 && value <= 1 ? value : undefined;
 }
 
+/** The subject's words in prompts, token and class; undefined for a file of another program. */
+export function subjectOf(metadata: ReadonlyMap<string, string>): string | undefined {
+  const words = ['krona.subject_token', 'krona.subject_class'].map((key) => metadata.get(key) ?? '');
+  return words.includes('') ? undefined : words.join(' ');
+}
+
 /** The info that `adapterMetadata` stored; null for a file of another program. */
 export function adapterInfo(metadata: ReadonlyMap<string, string>): AdapterInfo | null {
   if (metadata.get('krona.version') !== '1') return null;

@@ -3,6 +3,8 @@ import { at } from '../../../core/at.ts';
 import { KronaError } from '../../../core/errors.ts';
 import { ARCHITECTURES } from '../architecture.ts';
 import { ConfigFields } from '../config-fields.ts';
+import { inpaintingChannels } from '../inpainting.ts';
+import { vaeConfig } from '../model-configs.ts';
 import type { SafetensorsFile } from '../safetensors.ts';
 import { UNET_PREFIX, VAE_PREFIX, type SingleFileModel } from './architectures.ts';
 
@@ -60,11 +62,14 @@ export function recognise(file: SafetensorsFile, known: readonly SingleFileModel
       known,
     );
   }
-  if (signs.input !== 4) {
-    const kind = signs.input === 9 ? 'an inpainting' : signs.input === 5 ? 'a depth-guided' : 'an unknown';
+  const { latent_channels } = vaeConfig('the VAE', found.vae);
+  const expected = [latent_channels, inpaintingChannels({ latent_channels })];
+  if (!expected.includes(signs.input)) {
+    const kind = signs.input === 5 ? 'a depth-guided' : 'an unknown';
     throw unsupported(
       file,
-      `is ${kind} variant of ${ARCHITECTURES[found.architecture].label}: its UNet reads ${signs.input} channels, expected 4`,
+      `is ${kind} variant of ${ARCHITECTURES[found.architecture].label}: its UNet reads ${signs.input} channels, ` +
+        `expected ${expected.join(', or for inpainting ')}`,
       known,
     );
   }

@@ -1,6 +1,7 @@
 /**
  * @file Tells from a single file's tensor names how its UNet is built. Distilled models (BK-SDM, SSD-1B, Vega, KOALA, LCM)
- * keep the widths and text encoders of SD or SDXL, but have fewer layers, shallower attention or one more input.
+ * keep the widths and text encoders of SD or SDXL, but have fewer layers, shallower attention or one more input. UNets for
+ * inpainting have more input channels.
  */
 import { at } from '../../../core/at.ts';
 import { unetConfig, unetLevels, unetMiddle, type UNetConfig } from '../model-configs.ts';
@@ -19,6 +20,8 @@ interface Shape {
   readonly middle: { readonly resnets: number; readonly transformers: number };
   /** Width of the embedded guidance scale, 0 for none. */
   readonly guidance: number;
+  /** Channels of its input. */
+  readonly input: number;
 }
 
 /**
@@ -43,6 +46,7 @@ function shapeOfConfig(config: UNetConfig): Shape {
     up: levels.toReversed().map(({ attentionsUp, layers }) => attentionsUp ?? none(layers + 1)),
     middle: unetMiddle(config),
     guidance: config.time_cond_proj_dim ?? 0,
+    input: config.in_channels,
   };
 }
 
@@ -74,12 +78,13 @@ function shapeOf({ tensors }: SafetensorsFile): Shape | null {
   const middles = [0, 2].filter((part) => side(`middle_block.${part}.out_layers.3.weight`, 0) !== undefined);
   const middle = { resnets: middles.length, transformers: depth('middle_block') };
   const fits = up.length === down.length && up.every((own, i) => own.length === at(down, -1 - i).length + 1);
-  return fits ? { widths, down, up, middle, guidance: side('time_embed.cond_proj.weight', 1) ?? 0 } : null;
+  const guidance = side('time_embed.cond_proj.weight', 1) ?? 0;
+  return fits ? { widths, down, up, middle, guidance, input: side('input_blocks.0.0.weight', 1) ?? 0 } : null;
 }
 
 /** The fields of a config for these blocks; null if none stands for them. */
 function configOf(shape: Shape, family: JsonObject): JsonObject | null {
-  const { widths, down, up, middle, guidance } = shape;
+  const { widths, down, up, middle, guidance, input } = shape;
   const partly = (depths: readonly number[]): boolean => depths.includes(0) && depths.some((n) => n > 0);
   if ([...down, ...up].some(partly)) return null;
   const attends = (depths: readonly number[]): boolean => at(depths, 0) > 0;
@@ -97,6 +102,7 @@ function configOf(shape: Shape, family: JsonObject): JsonObject | null {
   const heads = family['attention_head_dim'];
   const each = Array.isArray(heads) ? at(widths, 0) / Number(heads[0]) : null;
   return {
+    in_channels: input,
     block_out_channels: widths,
     layers_per_block: down.map((depths) => depths.length),
     down_block_types: down.map((depths) => (attends(depths) ? 'CrossAttnDownBlock2D' : 'DownBlock2D')),

@@ -11,6 +11,7 @@ import {
 import {
   type Channel,
   flat,
+  choicesOf,
   isButton,
   type Message,
   type Platform,
@@ -82,9 +83,13 @@ export class Actors {
 
   press(userId: string, channelId: string, messageId: string, label: string): string {
     const message = this.#seen(userId, channelId, messageId);
-    const button = flat(message.components).find((each) => isButton(each) && each['label'] === label);
-    if (!button) throw new Error(`there is no button ${label}`);
-    const data = { component_type: ComponentType.Button, custom_id: button['custom_id'] };
+    const components = flat(message.components);
+    const button = components.find((each) => isButton(each) && each['label'] === label);
+    const chosen = button ? undefined : choicesOf(components).find((choice) => choice.label === label);
+    if (!button && !chosen) throw new Error(`there is no button and no choice ${label}`);
+    const data = chosen
+      ? { component_type: ComponentType.StringSelect, custom_id: chosen.menu, values: [chosen.value] }
+      : { component_type: ComponentType.Button, custom_id: button!['custom_id'] };
     return this.#send(InteractionType.MessageComponent, userId, channelId, data, message);
   }
 

@@ -29,6 +29,7 @@ interface Component {
   readonly file?: { readonly url: string };
   readonly style?: number;
   readonly label?: string;
+  readonly placeholder?: string;
 }
 
 const html = (text: string): string =>
@@ -70,6 +71,8 @@ function component(each: Component, files: MessageView['files']): string {
       return `<div class="row">${inside}</div>`;
     case 2:
       return `<button class="${STYLES[each.style!]}">${html(each.label!)}</button>`;
+    case 3:
+      return `<div class="select">${html(each.placeholder!)}<i>⌄</i></div>`;
     case 10:
       return `<div class="text">${markdown(each.content!)}</div>`;
     case 12: {
@@ -117,6 +120,7 @@ const STYLE = `
   .gallery .spoiler::after { content: 'SPOILER'; position: absolute; inset: 0; margin: auto; width: 90px; height: 32px; line-height: 32px; text-align: center; border-radius: 20px; background: #000a; color: #fff; font-weight: 700 }
   .gallery img { width: 100%; aspect-ratio: 1; object-fit: cover } .gallery.n1 img { aspect-ratio: auto; max-height: 350px; object-fit: contain; object-position: left }
   .emoji { width: 1.2em; height: 1.2em; vertical-align: -0.22em } .row { display: flex; flex-wrap: wrap; gap: 8px } button { border: 0; border-radius: 8px; color: #fff; background: #4e5058; padding: 0 14px; height: 32px; white-space: nowrap; font: 500 14px sans-serif } button.primary { background: #5865f2 } button.danger { background: #da373c }
+  .select { display: flex; justify-content: space-between; width: 100%; background: #1e1f22; border: 1px solid #3f4147; border-radius: 8px; padding: 9px 12px; color: #949ba4; font-size: 15px } .select i { font-style: normal; color: #b5bac1 }
   .file { display: flex; gap: 10px; background: #2b2d31; border: 1px solid #3f4147; border-radius: 8px; padding: 12px; align-items: center } .file b { font-size: 24px } .file i { display: block; font: 12px sans-serif; color: #949ba4 } a { color: #00a8fc; text-decoration: none }
   .pills { display: flex; gap: 4px; margin-top: 6px } .pills span { background: #2b2d31; border: 1px solid #5865f2; border-radius: 8px; padding: 2px 8px; font-size: 14px } .only { margin-top: 6px } u { color: #00a8fc; text-decoration: none }
   .modal { background: #36393f; border-radius: 12px; padding: 24px; width: 500px; margin: 12px auto; display: grid; gap: 16px } .modal h2 { color: #f2f3f5; font-size: 20px } .modal label b { display: block; color: #f2f3f5; font-size: 15px } .modal label b.needed::after { content: " *"; color: #fa777c } .modal label span { font-size: 13px; color: #b5bac1; display: block; margin-bottom: 6px }

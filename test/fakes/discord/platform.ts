@@ -496,3 +496,11 @@ export function flat(components: readonly unknown[]): Record<string, unknown>[] 
 
 export const isButton = (component: Record<string, unknown>): boolean =>
   component['type'] === ComponentType.Button;
+
+/** What can be chosen from the lists of a message. */
+export const choicesOf = (components: readonly Record<string, unknown>[]) =>
+  components
+    .filter(({ type }) => type === ComponentType.StringSelect)
+    .flatMap(({ custom_id: menu, options }) =>
+      (options as { label: string; value: string }[]).map((option) => ({ menu, ...option })),
+    );

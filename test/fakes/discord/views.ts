@@ -1,6 +1,6 @@
 /** @file A message as somebody sees it, for tests: words, pictures, buttons and reactions instead of components. */
 import { ComponentType } from 'discord-api-types/v10';
-import { flat, isButton, type Message, type Platform } from './platform.ts';
+import { choicesOf, flat, isButton, type Message, type Platform } from './platform.ts';
 
 export interface MessageView {
   readonly id: string;
@@ -9,6 +9,8 @@ export interface MessageView {
   /** All texts, as markdown without the backslashes that a client drops. */
   readonly text: string;
   readonly buttons: readonly { readonly label: string; readonly style: number; readonly customId: string }[];
+  /** What can be chosen from its lists. */
+  readonly choices: readonly string[];
   readonly pictures: readonly { readonly url: string; readonly alt: string | null }[];
   readonly files: readonly { readonly url: string; readonly name: string; readonly size: number }[];
   readonly reactions: readonly { readonly emoji: string; readonly count: number }[];
@@ -37,6 +39,7 @@ export function viewMessage(platform: Platform, message: Message): MessageView {
       style: Number(style),
       customId: String(id),
     })),
+    choices: choicesOf(components).map(({ label }) => label),
     pictures: galleries.flatMap(({ items }) =>
       (items as { media: { url: string }; description?: string }[]).map(({ media, description }) => ({
         url: media.url,

@@ -212,4 +212,6 @@ export const imagesOf = (blocks: readonly Json[]): string[] =>
 export const labelsOf = (blocks: readonly Json[]): string[] =>
   blocks
     .filter(({ type }) => type === 'actions')
-    .flatMap(({ elements }) => (elements as Json[]).map(({ text }) => String((text as Json)['text'])));
+    .flatMap(({ elements }) => elements as Json[])
+    .flatMap((element) => (element['type'] === 'static_select' ? (element['options'] as Json[]) : [element]))
+    .map(({ text }) => String((text as Json)['text']));

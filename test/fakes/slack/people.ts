@@ -257,8 +257,9 @@ export class People {
         ...(type === 'actions' ? (elements as Json[]) : []),
         ...(accessory === undefined ? [] : [accessory as Json]),
       ])
+      .flatMap((element) => pressable(element))
       .find(({ text }) => (text as Json)['text'] === label);
-    if (!button) throw new NotPossible(`there is no button “${label}”`);
+    if (!button) throw new NotPossible(`there is no button and no choice “${label}”`);
     const answer = await this.#wire.ask('interactive', {
       type: 'block_actions',
       team: { id: TEAM, domain: 'fake' },
@@ -269,11 +270,19 @@ export class People {
       message: { ts, user: BOT_USER },
       actions: [
         {
-          type: 'button',
-          action_id: String(button['action_id']),
+          ...(button['menu'] === undefined
+            ? {
+                type: 'button',
+                action_id: String(button['action_id']),
+                value: String(button['value']),
+                text: button['text'] as Json,
+              }
+            : {
+                type: 'static_select',
+                action_id: String(button['menu']),
+                selected_option: { text: button['text'] as Json, value: String(button['value']) },
+              }),
           block_id: 'b1',
-          value: String(button['value']),
-          text: button['text'] as Json,
           action_ts: this.#workspace.ts(),
         },
       ],
@@ -420,3 +429,9 @@ export class People {
     return message;
   }
 }
+
+/** A button, or the choices of a list, each with the list's id. */
+const pressable = (element: Json): Json[] =>
+  element['type'] === 'static_select'
+    ? (element['options'] as Json[]).map((option) => ({ ...option, menu: String(element['action_id']) }))
+    : [element];

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel, Member, Subject } from '../../../core/records.ts';
 import type { RecordStore, Records } from '../../../storage/records.ts';
 import { DEFAULT_SERVER_RULES, defaultRules, type Reach } from '../../../core/rules.ts';
+import { newSet as setOf } from '../../helpers/new-records.ts';
 import { DEFAULT_SETTINGS } from '../../../core/settings/defaults.ts';
 import type { WorkerFacts } from '../../../core/workers.ts';
 
@@ -795,6 +796,105 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect(lines.map(({ body }) => (body as { photos: unknown[] }).photos.length).sort()).toEqual([0, 1]);
     expect((await bot.members([ann.id]))[0]!.erasedAt).toBeInstanceOf(Date);
     expect((await bot.members([bob.id]))[0]!.erasedAt).toBeNull();
+  });
+
+  it('keeps a preview of a running set until it ends, and none of any other', async () => {
+    const { channel, ann } = await newChannel();
+    const set = await newSet(channel, ann);
+    const preview = { place: 1, image: Buffer.from([0, 255, 7]) };
+    const slack = { platform: 'slack', serverId: '' } as const;
+    await worker.savePreview(set.id, preview);
+    expect(await bot.preview(set.id)).toBeNull();
+    await worker.updateSet(set.id, { state: 'running' });
+    await worker.savePreview(set.id, preview);
+    await worker.savePreview(set.id, { ...preview, place: 2 });
+    expect(await bot.preview(set.id)).toEqual({ ...preview, place: 2 });
+    await worker.updateSet(set.id, { progress: null });
+    expect(await bot.preview(set.id)).not.toBeNull();
+    await bot.addPlatformFile(slack, `preview ${set.id}`, set.id);
+    await worker.updateSet(set.id, { state: 'cancelled' });
+    expect(await bot.preview(set.id)).toBeNull();
+    expect(await bot.unwantedPlatformFiles(slack, 1000)).toContain(`preview ${set.id}`);
+    await bot.removePlatformFile('slack', `preview ${set.id}`);
+    // As from a worker that has not heard of it.
+    await worker.savePreview(set.id, preview);
+    expect(await bot.preview(set.id)).toBeNull();
+    const other = await newSet(channel, ann);
+    await worker.updateSet(other.id, { state: 'running' });
+    await worker.savePreview(other.id, preview);
+    await bot.deleteSet(other.id, '');
+    expect(await bot.preview(other.id)).toBeNull();
+  });
+
+  it('finds the pictures of a channel by words, subject, member and votes, page by page', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const elsewhere = await newChannel();
+    const mochi = await newSubject(channel, ann);
+    const hash = () => createHash('sha256').update(randomUUID()).digest('hex');
+    const drawn = async (
+      prompt: string,
+      of: Partial<Parameters<typeof bot.addSet>[0]> = {},
+      pictures: readonly Partial<Parameters<typeof bot.addPicture>[0]>[] = [{}],
+    ): Promise<string[]> => {
+      const set = await bot.addSet(
+        setOf({ channelId: channel.id, memberId: ann.id, prompt, state: 'done', ...of }),
+      );
+      const ids = pictures.map(() => randomUUID());
+      for (const [index, change] of pictures.entries()) {
+        const own = { id: ids[index]!, setId: set.id, index, blobHash: hash(), width: 8, height: 8, seed: 1 };
+        await worker.addPicture({ ...own, adapterId: null, ...change });
+      }
+      return ids;
+    };
+    const [owl] = await drawn("a Red owl's nest");
+    const [fox, tinFox, hidden] = await drawn('a {red|tin} fox', { memberId: bob.id }, [
+      { prompt: 'a red fox' },
+      { prompt: 'a tin fox' },
+      { sensitive: true },
+    ]);
+    const [cat] = await drawn('mochi in red', { subjectId: mochi.id });
+    await drawn('a red sample', { kind: 'samples' });
+    await drawn('a red stranger', { channelId: elsewhere.channel.id });
+    const any = { channelId: channel.id, words: [], subjectId: null, memberId: null, likes: 0 };
+    const newest = { before: null, after: null };
+    type Gallery = Parameters<typeof bot.gallery>;
+    const found = async (change: Partial<Gallery[0]>, from: Gallery[1] = newest, limit = 9) =>
+      (await bot.gallery({ ...any, ...change }, from, limit)).map(({ id }) => id);
+    expect(await found({})).toEqual([cat, tinFox, fox, owl]);
+    expect(await found({ words: ['RED'] })).toEqual([cat, fox, owl]);
+    expect(await found({ words: ['fo', 're'] })).toEqual([fox]);
+    expect(await found({ words: ['stranger'] })).toEqual([]);
+    expect(await found({ subjectId: mochi.id })).toEqual([cat]);
+    expect(await found({ memberId: bob.id, words: ['fox'] })).toEqual([tinFox, fox]);
+
+    const vote = (memberId: string, pictureId: string, emoji: string, added = true) =>
+      bot.addVote({ memberId, pictureId, emoji, added });
+    await vote(bob.id, owl!, '👍🏽');
+    await vote(ann.id, owl!, '❤️');
+    await vote(ann.id, fox!, '2️⃣');
+    await vote(ann.id, tinFox!, '👎');
+    expect((await bot.gallery({ ...any, likes: 1 }, newest, 9)).map(({ id, likes }) => [id, likes])).toEqual([
+      [fox, 1],
+      [owl, 1],
+    ]);
+    await vote(ann.id, fox!, '2️⃣', false);
+    expect(await found({ likes: 1, words: ['red'] })).toEqual([owl]);
+    await bot.eraseMember(bob.id);
+    expect(await found({ likes: 1 })).toEqual([]);
+
+    const [, second] = await bot.gallery(any, newest, 2);
+    expect(await found({}, { before: second!.place, after: null }, 1)).toEqual([fox]);
+    expect(await found({ words: ['red'] }, { before: second!.place, after: null }, 1)).toEqual([fox]);
+    const [last] = (await bot.gallery(any, newest, 9)).slice(-1);
+    expect(await found({}, { before: null, after: last!.place }, 2)).toEqual([tinFox, fox]);
+    expect(await found({ words: ['red'] }, { before: null, after: last!.place }, 1)).toEqual([fox]);
+
+    expect(await bot.inGallery(channel.id, hidden!)).toBe(false);
+    expect(await bot.inGallery(elsewhere.channel.id, owl!)).toBe(false);
+    const { setId } = (await bot.picture(owl!))!;
+    await bot.deleteSet(setId, '');
+    expect(await bot.inGallery(channel.id, owl!)).toBe(false);
+    expect(await found({ words: ['owl'] })).toEqual([]);
   });
 
   it('lists the blobs that are needed: by records, lines, and open runs', async () => {
