@@ -255,7 +255,7 @@ export const photos: Command = {
       },
       {
         name: 'caption',
-        description: 'Say what else photos show, so that it does not become part of the subject',
+        description: 'Say what else photos show, so the subject doesn’t learn it',
         options: [
           SUBJECT,
           NUMBERS,

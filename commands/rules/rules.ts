@@ -282,7 +282,7 @@ export const rules: Command = {
       { name: 'show', description: 'Show the rules', options: [] },
       {
         name: 'set',
-        description: 'Change limits (0 = no limit) and the handling of adult (NSFW) images',
+        description: 'Change limits (0: none) and rules for adult (NSFW) images',
         options: [
           ...quotaOptions,
           {
@@ -300,7 +300,7 @@ export const rules: Command = {
           },
           {
             name: 'parameters',
-            description: 'Whether picture files carry their prompt and settings',
+            description: 'Picture files carry their prompt and settings',
             type: 'flag',
           },
         ],

@@ -18,7 +18,7 @@ export const imagine = command(
       { name: 'image', description: 'Picture to begin with', type: 'picture' },
       {
         name: 'subject',
-        description: 'Subject whose adapter to use when the prompt does not name it',
+        description: 'Subject to use when the prompt doesn’t name it',
         type: 'text',
         complete: completeSubject,
       },

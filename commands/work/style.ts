@@ -86,7 +86,7 @@ const save = action(
       STYLE_NAME,
       {
         name: 'prompt',
-        description: 'What it adds; {prompt} in it is the place of the prompt',
+        description: 'What it adds; {prompt} marks the place of the prompt',
         type: 'text',
         required: true,
         maxLength: MAX_STYLE,
