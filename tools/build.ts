@@ -1,13 +1,16 @@
 /** @file Builds dist/ for the package: JavaScript, types, and the data files beside the sources. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
+const CLIENT = 'bot/web/client';
 /** Files that the program reads at run time and the compiler doesn't copy. */
 const ASSETS = [
   'storage/postgres/migrations',
-  ...['style.css', 'card.css', 'composer.css', 'administration.css'].map((name) => `bot/web/client/${name}`),
+  ...readdirSync(join(root, CLIENT))
+    .filter((name) => name.endsWith('.css'))
+    .map((name) => `${CLIENT}/${name}`),
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
