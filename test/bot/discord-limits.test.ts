@@ -45,9 +45,9 @@ it.each([
   await until(() => requests > 0, 'a request');
   const limited: number[] = [];
   rest.on('rateLimited', ({ timeToReset }) => limited.push(timeToReset));
-  // A library without a pause would ask about as often as this client.
+  // A library without a pause would ask about as often as this client; pauses without a stated time begin with 1 s.
   for (let n = 0; n < 100; n++) await (await fetch(address)).text();
-  expect(requests).toBe(1);
+  expect(requests).toBeLessThan(10);
   expect(limited.length).toBeLessThan(5);
   rest.end();
   await Promise.all(asked);
