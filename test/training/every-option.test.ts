@@ -49,7 +49,8 @@ describe('a run with every option', () => {
       expect([...tensors.keys()].sort()).toEqual([...followed.tensors.keys()].sort());
       for (const [name, stored] of followed.tensors) {
         const [found, wanted] = [await readTensor(tensors.get(name)!), await readTensor(stored)];
-        const tolerance = name.startsWith('factors.') ? 1e-3 : 1e-4;
+        // Class pictures have 8 bits: where a processor sums in another order, a pixel can be a level off.
+        const tolerance = /^(factors|latents|loss)/.test(name) ? 1e-3 : 1e-4;
         expect(worstError(numbers(found), numbers(wanted)), name).toBeLessThan(tolerance);
       }
 
