@@ -24,6 +24,7 @@ describe('the list of commands', () => {
       'style',
       'settings',
       'adapters',
+      'gallery',
       'top',
       'duel',
       'refine',

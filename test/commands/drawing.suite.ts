@@ -288,7 +288,7 @@ export function drawingSuite(storage: () => Storage): void {
     const [, second] = await channel.finishSet(set);
     expect((await channel.card(await channel.say('bob', '/krona imagine a cat'))).buttons).toHaveLength(1);
     const done = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
-    expect(done.buttons!.map(({ label }) => label)).toEqual(
+    expect(done.menu!.choices.map(({ label }) => label)).toEqual(
       expect.arrayContaining(['Vary 2', 'Upscale 1', 'Upscale 2']),
     );
     const upscaled = await channel.set(await channel.press('bob', `upscale:${second!}`));

@@ -206,6 +206,7 @@ export function modelSuite(storage: () => Storage): void {
     expect((await records().subject(run.subjectId))!.championId).toBe(before!.id);
     await releaseWaiting(records());
     expect(await records().set(waiting.id)).toMatchObject({ adapterId: after!.id, awaitsRunId: null });
+    await records().deleteSet(waiting.id, 'By Ann.');
   });
 
   it('have their own settings in a duel, also when the channel changes its model meanwhile', async () => {

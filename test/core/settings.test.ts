@@ -82,6 +82,7 @@ describe('settings to start from', () => {
       lr: 2e-3,
       steps: 500,
       targets: 'attention,feed-forward',
+      previews: true,
       batch: null,
       lrSchedule: 'constant',
       warmup: 0,
