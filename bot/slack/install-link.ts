@@ -1,6 +1,7 @@
 /** @file Links with which the administrator of a workspace installs the app there: only who has one can begin. */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { KronaError } from '../../core/errors.ts';
+import { isSameSecret } from '../../core/same-secret.ts';
 
 export const INSTALL_PATH = '/slack/install';
 /** How long a link lasts, s. */
@@ -20,18 +21,17 @@ export function installLink(address: string, secret: string, now = Date.now()): 
 /** @param key - of the link @throws KronaError SLACK_INSTALL_LINK */
 export function checkInstallKey(key: string, secret: string): void {
   const [, until = '', signed = ''] = /^(\d{1,12})\.([\w-]{43})$/.exec(key) ?? [];
-  if (signed !== '' && isSame(signed, signature(Number(until), secret)) && Number(until) * 1000 > Date.now())
+  if (
+    signed !== '' &&
+    isSameSecret(signed, signature(Number(until), secret)) &&
+    Number(until) * 1000 > Date.now()
+  )
     return;
   throw new KronaError(
     'SLACK_INSTALL_LINK',
     'This link to install Krona is wrong or more than a week old. Ask the administrator of Krona for a new one.',
   );
 }
-
-/** Compares secrets in a time that tells nothing of them. */
-export const isSame = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other));
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const signature = (until: number, secret: string): string =>
   createHmac('sha256', secret).update(`install in Slack until ${until}`).digest('base64url');

@@ -11,9 +11,10 @@ import type { SlackOAuth } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { RecentMap } from '../../core/recent.ts';
+import { isSameSecret } from '../../core/same-secret.ts';
 import { htmlPage } from '../html-page.ts';
 import { reasonOf } from './failures.ts';
-import { checkInstallKey, INSTALL_PATH, isSame } from './install-link.ts';
+import { checkInstallKey, INSTALL_PATH } from './install-link.ts';
 import { NEEDED_SCOPES, OPTIONAL_SCOPES } from './scopes.ts';
 import { clientOptions } from './web-api.ts';
 
@@ -113,7 +114,7 @@ export class OAuth {
   #take(state: string, cookie: string): Begun {
     const begun = this.#begun.get(state);
     this.#begun.delete(state);
-    if (begun !== undefined && isSame(state, cookie) && performance.now() < begun.until) return begun;
+    if (begun !== undefined && isSameSecret(state, cookie) && performance.now() < begun.until) return begun;
     throw new KronaError(
       'SLACK_STATE',
       'This installation did not begin in this browser, has ended, or took more than ten minutes. Open the link to install Krona again.',

@@ -41,7 +41,7 @@ export interface SlackParts {
 
 export class SlackGateway implements Gateway {
   readonly platform = 'slack';
-  readonly oauth: OAuth | null;
+  readonly #oauth: OAuth | null;
   readonly #parts: SlackParts;
   readonly #receiver: SocketReceiver | HttpReceiver;
   /** The workspace of SLACK_BOT_TOKEN. */
@@ -64,7 +64,7 @@ export class SlackGateway implements Gateway {
             ...{ token: config.botToken, origin: 'SLACK_BOT_TOKEN', team: null },
             onRemoved: () => log.warn({}, 'Slack: Krona was removed from the workspace of SLACK_BOT_TOKEN'),
           });
-    this.oauth =
+    this.#oauth =
       config.oauth &&
       new OAuth({
         ...{ app: config.oauth, api: config.api, secret, log },
@@ -86,7 +86,7 @@ export class SlackGateway implements Gateway {
   /** Adds the routes for events, where they come over HTTP, and for installing the app. */
   mount(server: Hono): void {
     if (this.#receiver instanceof HttpReceiver) this.#receiver.mount(server);
-    this.oauth?.mount(server);
+    this.#oauth?.mount(server);
   }
 
   editInterval(age: number): number {

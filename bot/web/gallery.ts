@@ -1,6 +1,7 @@
 /** @file The gallery of a channel for its page: searched, part by part, with small copies to look at. */
 import type { Context } from 'hono';
 import * as v from 'valibot';
+import { memberNames } from '../../commands/cards/member-names.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import { NEWEST, wordsOf } from '../../commands/gallery/search.ts';
 import { KronaError } from '../../core/errors.ts';
@@ -52,14 +53,10 @@ export class WebGallery {
     const before = query.before === undefined ? null : Number(query.before);
     const found = await records.gallery(search, { ...NEWEST, before }, GALLERY_PART + 1);
     const pictures = found.slice(0, GALLERY_PART);
-    const names = new Map(
-      (await records.members([...new Set(pictures.map(({ memberId }) => memberId))])).map((member) => [
-        member.id,
-        member.name,
-      ]),
-    );
+    const ids = pictures.map(({ memberId }) => memberId);
+    const nameOf = await memberNames(records, ids);
     return {
-      pictures: pictures.map((each) => this.#view(each, names.get(each.memberId) ?? 'a former member')),
+      pictures: pictures.map((each) => this.#view(each, nameOf(each.memberId))),
       before: found.length > GALLERY_PART ? (pictures.at(-1)?.place ?? null) : null,
     };
   }

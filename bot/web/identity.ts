@@ -3,12 +3,13 @@
  * only its hash, so nobody who reads them can act as a member. Moderators have a second cookie, from the link printed at
  * start.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { KronaError } from '../../core/errors.ts';
 import type { Member } from '../../core/records.ts';
+import { isSameSecret } from '../../core/same-secret.ts';
 import type { WebAccess } from '../../core/web-access.ts';
 import type { RecordStore } from '../../storage/records.ts';
 import { addressOf } from '../client-address.ts';
@@ -142,10 +143,7 @@ export class Identity {
   }
 
   #isModeratorKey(given = ''): boolean {
-    const [expected, actual] = [this.#parts.access.moderatorKey, given].map((key) =>
-      createHash('sha256').update(key).digest(),
-    ) as [Buffer, Buffer];
-    return timingSafeEqual(expected, actual);
+    return isSameSecret(this.#parts.access.moderatorKey, given);
   }
 
   /** @throws KronaError ACCESS_NEEDED */

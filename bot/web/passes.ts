@@ -2,7 +2,8 @@
  * @file Passes: what a browser shows to be let in where a key is needed. A pass names a member and is signed, so none is
  * stored: whoever opens an invitation again, or enters a key again, is the same member.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { isSameSecret } from '../../core/same-secret.ts';
 import type { WebAccess } from '../../core/web-access.ts';
 
 /** How a member got in: an access key, an invitation, or the moderator link. */
@@ -34,8 +35,7 @@ export class Passes {
 
   /** The pass of an access key, always the same; null for an unknown key. */
   ofKey(key: string): string | null {
-    const name = digest(key);
-    const known = this.#access.keys.some((each) => timingSafeEqual(digest(each), name));
+    const known = this.#access.keys.some((each) => isSameSecret(each, key));
     return known ? this.#sign(keyName(key)) : null;
   }
 
@@ -45,8 +45,7 @@ export class Passes {
 
   isValid(pass: string): boolean {
     const [, name = '', signature = ''] = PASS.exec(pass) ?? [];
-    if (signature === '' || !timingSafeEqual(digest(this.#signatureOf(name)), digest(signature)))
-      return false;
+    if (signature === '' || !isSameSecret(this.#signatureOf(name), signature)) return false;
     return !name.startsWith(KIND.key) || this.#access.keys.some((key) => keyName(key) === name);
   }
 

@@ -12,13 +12,14 @@ import { sideOf, tallyOf } from '../votes/duel-trials.ts';
 import { rankPictures, type RankedPicture } from '../votes/ranking.ts';
 import { championCard } from './champion-card.ts';
 import { duelCard, verdictCard, type DuelCardSource } from './duel-card.ts';
+import { memberNames } from './member-names.ts';
 import { rankingCard } from './ranking-card.ts';
 import { runCard, type RunCardSource } from './run-card.ts';
 import { setCard, type SetCardSource } from './set-card.ts';
 import { sweepCard } from './sweep-card.ts';
 
 async function nameOf(records: Records, memberId: string): Promise<string> {
-  return (await records.members([memberId]))[0]?.name ?? 'a former member';
+  return (await memberNames(records, [memberId]))(memberId);
 }
 
 /** The place in the queue, null unless the record is queued: only then is the queue read. */
@@ -181,8 +182,8 @@ export async function rankedCard(
   ranked: readonly RankedPicture[],
   records: Records,
 ): Promise<Card> {
-  const members = await records.members([...new Set(ranked.map(({ set }) => set.memberId))]);
-  return rankingCard(id, ranked, new Map(members.map((member) => [member.id, member.name])));
+  const ids = ranked.map(({ set }) => set.memberId);
+  return rankingCard(id, ranked, await memberNames(records, ids));
 }
 
 /** Returns the current card of a post; `goneCard` when the record was deleted. */

@@ -12,12 +12,12 @@ export const OWN_VOTES = 'Votes on your own pictures are shown, but they don’t
 
 /**
  * @param id - of the ranking's record
- * @param names - of the members who requested the pictures, by id
+ * @param nameOf - the members who requested the pictures
  */
 export function rankingCard(
   id: string,
   ranked: readonly RankedPicture[],
-  names: ReadonlyMap<string, string>,
+  nameOf: (memberId: string) => string,
 ): Card {
   return {
     tone: 'info',
@@ -28,7 +28,7 @@ export function rankingCard(
       rows: ranked.map(({ picture, set, low, high, voters }, index) => [
         String(index + 1),
         `${plain(set.prompt, 60)} (${picture.index + 1})`,
-        plain(names.get(set.memberId) ?? 'a former member', 40),
+        plain(nameOf(set.memberId), 40),
         `${percent(low)} to ${percent(high)}`,
         String(voters),
       ]),

@@ -3,6 +3,7 @@ import { counted } from '../../core/format.ts';
 import type { GallerySearch } from '../../core/records.ts';
 import type { Card, CardButton } from '../card.ts';
 import { plain } from '../cards/format.ts';
+import { memberNames } from '../cards/member-names.ts';
 import type { Actor, CommandContext } from '../contract.ts';
 import { command } from '../define.ts';
 import { requireMember } from '../rules/members.ts';
@@ -60,12 +61,8 @@ async function pageCard(search: GallerySearch, from: GalleryFrom, context: Comma
   const pictures = isBack ? found.slice(-PAGE) : found.slice(0, PAGE);
   const [first, last] = [pictures[0], pictures.at(-1)];
   if (first === undefined || last === undefined) return emptyCard(search, from);
-  const names = new Map(
-    (await records.members([...new Set(pictures.map(({ memberId }) => memberId))])).map(({ id, name }) => [
-      id,
-      plain(name, 40),
-    ]),
-  );
+  const ids = pictures.map(({ memberId }) => memberId);
+  const nameOf = await memberNames(records, ids);
   const buttons: CardButton[] = [
     ...((isBack ? hasMore : from.before !== null)
       ? [{ action: `gallery:${toButton(search, { before: null, after: first.place })}`, label: 'Newer' }]
@@ -84,7 +81,7 @@ async function pageCard(search: GallerySearch, from: GalleryFrom, context: Comma
       alt: plain(prompt),
       caption: [
         plain(prompt, 60),
-        names.get(memberId) ?? 'a former member',
+        plain(nameOf(memberId), 40),
         ...(likes > 0 ? [counted(likes, 'vote')] : []),
       ].join(' · '),
     })),

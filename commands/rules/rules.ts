@@ -15,6 +15,7 @@ import { note } from './audit.ts';
 import type { Card } from '../card.ts';
 import { counted } from '../../core/format.ts';
 import { plain } from '../cards/format.ts';
+import { memberNames } from '../cards/member-names.ts';
 import type { Command, CommandContext, Invocation, OptionData } from '../contract.ts';
 import { flagOption, numberOption, textOption } from '../line/options.ts';
 import { CHANNEL_QUOTAS, quotaOptions, quotaRows, SERVER_QUOTAS, withQuotas } from './quota-options.ts';
@@ -225,8 +226,8 @@ async function words(invocation: Invocation, context: CommandContext): Promise<C
 
 async function log({ channel }: Invocation, { records }: CommandContext): Promise<Card> {
   const entries = await records.audit(channel.id, MOST_LINES);
-  const ids = [...new Set(entries.flatMap(({ memberId }) => memberId ?? []))];
-  const names = new Map((await records.members(ids)).map(({ id, name }) => [id, name]));
+  const ids = entries.flatMap(({ memberId }) => memberId ?? []);
+  const nameOf = await memberNames(records, ids);
   return {
     tone: 'info',
     title: 'Log of this channel',
@@ -236,7 +237,7 @@ async function log({ channel }: Invocation, { records }: CommandContext): Promis
         columns: ['time', 'who', 'action', 'details'],
         rows: entries.map(({ at, memberId, action, details }) => [
           at.toISOString().slice(0, 16).replace('T', ' '),
-          memberId === null ? 'votes' : plain(names.get(memberId) ?? 'a former member', 40),
+          memberId === null ? 'votes' : plain(nameOf(memberId), 40),
           action,
           plain(details, 200),
         ]),
