@@ -99,12 +99,22 @@ export class SlackGateway implements Gateway {
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE for the workspace of the configuration */
   async start(handlers: GatewayHandlers): Promise<void> {
-    const { config, context } = this.#parts;
-    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
-      throw tokenInvalid('SLACK_APP_TOKEN');
     this.#handlers = handlers;
+    try {
+      await this.#begin(handlers);
+    } catch (error) {
+      // What has begun would keep the process alive.
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #begin(handlers: GatewayHandlers): Promise<void> {
+    const { config, context } = this.#parts;
     await context.records.dropStrayPlatformFiles('slack');
     await this.#home?.start(handlers);
+    if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
+      throw tokenInvalid('SLACK_APP_TOKEN');
     for (const installation of await context.records.installations('slack')) this.#open(installation);
     await this.#receiver.start();
   }
