@@ -1,4 +1,6 @@
 import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -90,7 +92,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: Mixed },
     // Threads of the runtime that share their cores with other files waste them by spinning.
-    env: { KRONA_THREADS: '1' },
+    // The files compile the same programs of the tiny models, so they share what is kept of them.
+    env: { KRONA_THREADS: '1', KRONA_FORMS: join(tmpdir(), 'krona-test-forms') },
     // Three for each core of a small machine, as many always wait. Long patience, no timed assertions.
     maxWorkers: 6,
     testTimeout: 300_000,

@@ -1,4 +1,6 @@
 /** @file The environment variables that Krona reads. README.md describes them; no other file reads `process.env`. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { KronaError } from './errors.ts';
 
 export const VARIABLES = [
@@ -27,6 +29,7 @@ export const VARIABLES = [
   'KRONA_DINO',
   'KRONA_DEVICE',
   'KRONA_THREADS',
+  'KRONA_FORMS',
   'KRONA_CUDA_PATH',
   'KRONA_NUGET_INDEX',
   'PIP_INDEX_URL',
@@ -104,7 +107,8 @@ const BUCKET = [
 
 const ENGINE = [
   ...SYSTEM,
-  ...['KRONA_THREADS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_CLIP', 'KRONA_DINO', 'KRONA_DEBUG'],
+  ...['KRONA_THREADS', 'KRONA_FORMS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_CLIP', 'KRONA_DINO'],
+  'KRONA_DEBUG',
 ];
 
 /**
@@ -173,6 +177,17 @@ export const visibleCard = (): string | null => process.env.CUDA_VISIBLE_DEVICES
 
 /** Returns KRONA_THREADS, the number of CPU threads of a session; 0 when it is unset: all cores. */
 export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREADS ?? 0) || 0;
+
+/**
+ * Returns KRONA_FORMS, the folder where compiled programs of small models are kept; null when it is `off`. By default, a
+ * folder in the user's cache.
+ */
+export function formsFolder(): string | null {
+  const { KRONA_FORMS: chosen } = readEnvironment();
+  if (chosen === 'off') return null;
+  const cache = process.env.XDG_CACHE_HOME ?? process.env.LOCALAPPDATA ?? join(homedir(), '.cache');
+  return chosen ?? join(cache, 'krona', 'forms');
+}
 
 /** Folders of the networks that score pictures; missing ones are not configured. */
 export interface ScoreFolders {

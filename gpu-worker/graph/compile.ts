@@ -39,6 +39,8 @@ export interface Program<Out extends Results = Results, In extends Feeds = Feeds
   readonly weightsFolder: string;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** Paths of the files with the weights. */
+  readonly weightFiles: readonly string[];
   /** Bytes of the weights, which stay in their files. */
   readonly weightBytes: number;
   /** Never set: carries the types of a run. */
@@ -133,11 +135,15 @@ export function onnxModel(
 export function programOf<Out extends Results, In extends Feeds>(model: OnnxModel): Program<Out, In> {
   checkNames(model);
   const bytes = encodeModel(model, (path) => path.slice(WEIGHTS_FOLDER.length));
-  const weightBytes = model.initializers.reduce(
-    (sum, { data }) => sum + (data instanceof Uint8Array ? 0 : data.length),
-    0,
-  );
-  return { bytes, weightsFolder: WEIGHTS_FOLDER, inputs: model.inputs, outputs: model.outputs, weightBytes };
+  const stored = model.initializers.flatMap(({ data }) => (data instanceof Uint8Array ? [] : [data]));
+  return {
+    bytes,
+    weightsFolder: WEIGHTS_FOLDER,
+    weightFiles: [...new Set(stored.map(({ path }) => path))],
+    weightBytes: stored.reduce((sum, { length }) => sum + length, 0),
+    inputs: model.inputs,
+    outputs: model.outputs,
+  };
 }
 
 /** The graph after all passes, which `compile` emits node by node. */

@@ -3,12 +3,13 @@
  * interrupted, so the worker computes in an engine process.
  */
 import * as ort from 'onnxruntime-node';
-import { threadsWanted } from '../../core/environment.ts';
+import { formsFolder, threadsWanted } from '../../core/environment.ts';
 import type { Device } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Feeds, Program, Results, TensorData } from './compile.ts';
 import { currentDevice } from './device.ts';
 import { messageOf } from './errors.ts';
+import { KeptForm } from './kept-forms.ts';
 import type { OnnxValue } from './onnx-model.ts';
 import { outOfMemory } from './out-of-memory.ts';
 import { showShape, sizeOf } from './shapes.ts';
@@ -52,29 +53,7 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     options: SessionOptions = {},
   ): Promise<Session<Out, In>> {
     try {
-      const session = await ort.InferenceSession.create(program.bytes, {
-        executionProviders: [providerOf(options.device ?? currentDevice())],
-        intraOpNumThreads: options.threads ?? threadsWanted(),
-        graphOptimizationLevel: 'all',
-        // The pattern planner keeps all buffers of a training graph separate: twice the peak for no gain.
-        enableMemPattern: false,
-        enableCpuMemArena: true,
-        logSeverityLevel: quiet ? 4 : 3,
-        ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
-        extra: {
-          session: {
-            model_external_initializers_file_folder_path: program.weightsFolder,
-            set_denormal_as_zero: '1',
-            disable_prepacking: options.mapWeights ? '1' : '0',
-          },
-          // It would merge `after` with a reshape behind it and lose the order that `after` enforces.
-          optimization: {
-            disable_specified_optimizers: options.mapWeights
-              ? 'ReshapeFusion;NchwcTransformer'
-              : 'ReshapeFusion',
-          },
-        },
-      });
+      const session = await open(program, options);
       return new Session(session, program);
     } catch (cause) {
       const message = messageOf(cause);
@@ -123,6 +102,54 @@ export class Session<Out extends Results = Results, In extends Feeds = Feeds> {
     await this.#session.release();
   }
 }
+
+type Opening = ort.InferenceSession.SessionOptions;
+
+/** Opens a program in its kept form where there is one, else from its bytes. */
+async function open(program: Program, options: SessionOptions): Promise<ort.InferenceSession> {
+  const device = options.device ?? currentDevice();
+  const how = openingOf(program, options, device);
+  const folder = device === 'cpu' && !options.profilePrefix ? formsFolder() : null;
+  const form = await KeptForm.of(program, [how, ort.env.versions], folder);
+  const kept = await form?.read();
+  // A form of the same key is only refused when the runtime changed under its version: it is made again.
+  const reopened =
+    kept && (await create(kept, { ...how, graphOptimizationLevel: 'disabled' }).catch(() => null));
+  if (reopened) return reopened;
+  const draft = await form?.draft();
+  if (!draft) return create(program.bytes, how);
+  const session = await create(program.bytes, { ...how, optimizedModelFilePath: draft.path }).catch(
+    () => null,
+  );
+  await draft.end(session !== null);
+  // The disk may be full. If it is the program, the runtime says so again.
+  return session ?? create(program.bytes, how);
+}
+
+const create = (bytes: Uint8Array, how: Opening): Promise<ort.InferenceSession> =>
+  ort.InferenceSession.create(bytes, how);
+
+const openingOf = (program: Program, options: SessionOptions, device: Device): Opening => ({
+  executionProviders: [providerOf(device)],
+  intraOpNumThreads: options.threads ?? threadsWanted(),
+  graphOptimizationLevel: 'all',
+  // The pattern planner keeps all buffers of a training graph separate: twice the peak for no gain.
+  enableMemPattern: false,
+  enableCpuMemArena: true,
+  logSeverityLevel: quiet ? 4 : 3,
+  ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
+  extra: {
+    session: {
+      model_external_initializers_file_folder_path: program.weightsFolder,
+      set_denormal_as_zero: '1',
+      disable_prepacking: options.mapWeights ? '1' : '0',
+    },
+    // It would merge `after` with a reshape behind it and lose the order that `after` enforces.
+    optimization: {
+      disable_specified_optimizers: options.mapWeights ? 'ReshapeFusion;NchwcTransformer' : 'ReshapeFusion',
+    },
+  },
+});
 
 /** With WebGPU's own layout, NHWC, convolutions of 6, 9, 15 … channels are wrong (onnxruntime 1.30). */
 const providerOf = (device: Device): ort.InferenceSession.ExecutionProviderConfig =>
