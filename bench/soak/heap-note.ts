@@ -10,7 +10,12 @@ if (folder !== undefined) {
   new PerformanceObserver((list) => {
     const isFull = list.getEntries().some((entry) => {
       const { detail }: { detail?: unknown } = entry.toJSON();
-      return typeof detail === 'object' && detail !== null && 'kind' in detail && detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+      return (
+        typeof detail === 'object' &&
+        detail !== null &&
+        'kind' in detail &&
+        detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+      );
     });
     if (!isFull) return;
     const path = `${folder}/${process.pid}`;

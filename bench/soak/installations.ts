@@ -29,10 +29,20 @@ export async function startPlayed(folder: string): Promise<Installation> {
   await Promise.all([mkdir(data, { recursive: true }), mkdir(heaps, { recursive: true })]);
   const log = await open(join(folder, 'played.log'), 'w');
   const env = { ...observed(heaps), KRONA_DATA: data, DATABASE_URL: postgres.url, REDIS_URL: redis.url };
-  const bot = program(['cli/krona.ts', 'bot', '--json'], { ...env, KRONA_PORT: '0', KRONA_STATUS_PORT: '0' }, log.fd);
+  const bot = program(
+    ['cli/krona.ts', 'bot', '--json'],
+    { ...env, KRONA_PORT: '0', KRONA_STATUS_PORT: '0' },
+    log.fd,
+  );
   const said = await addresses(bot);
   const worker = program(
-    ['bench/workers/worker.ts', data, String(PLAYED.engines), String(PLAYED.pictureMs), join(folder, 'taken.txt')],
+    [
+      'bench/workers/worker.ts',
+      data,
+      String(PLAYED.engines),
+      String(PLAYED.pictureMs),
+      join(folder, 'taken.txt'),
+    ],
     env,
     log.fd,
   );

@@ -46,7 +46,11 @@ export class SoakMember {
 
   async upload(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
     const headers = { 'x-file-name': encodeURIComponent(name) };
-    const response = await this.#fetch(`${this.#address}/api/uploads`, { method: 'POST', headers, body: bytes });
+    const response = await this.#fetch(`${this.#address}/api/uploads`, {
+      method: 'POST',
+      headers,
+      body: bytes,
+    });
     return ((await response.json()) as { id: string }).id;
   }
 

@@ -52,7 +52,13 @@ async function every(seconds: number, work: (n: number) => Promise<void>): Promi
 }
 
 const MEMBERS = 5;
-const LOOKS = ['/krona queue show', '/krona top', '/krona gallery fox', '/krona settings show', '/krona privacy show'];
+const LOOKS = [
+  '/krona queue show',
+  '/krona top',
+  '/krona gallery fox',
+  '/krona settings show',
+  '/krona privacy show',
+];
 
 /** A job a second, some votes, and now and then a look at something. */
 async function played({ address, moderatorAddress }: Installation): Promise<void> {

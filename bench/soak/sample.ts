@@ -25,7 +25,8 @@ export async function databaseSample(name: string, url: string, server: boolean)
   client.on('error', () => {});
   await client.connect();
   try {
-    const one = async (text: string): Promise<number> => Number((await client.query<{ n: string }>(text)).rows[0]?.n ?? 0);
+    const one = async (text: string): Promise<number> =>
+      Number((await client.query<{ n: string }>(text)).rows[0]?.n ?? 0);
     return {
       [`${name}: size`]: await one('SELECT pg_database_size(current_database()) AS n'),
       [`${name}: sets and runs`]: await one(
@@ -40,7 +41,9 @@ export async function databaseSample(name: string, url: string, server: boolean)
       ...(server && {
         [`${name}: dead rows`]: await one('SELECT sum(n_dead_tup) AS n FROM pg_stat_user_tables'),
         [`${name}: vacuums`]: await one('SELECT sum(autovacuum_count) AS n FROM pg_stat_user_tables'),
-        [`${name}: connections`]: await one('SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()'),
+        [`${name}: connections`]: await one(
+          'SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()',
+        ),
       }),
     };
   } finally {

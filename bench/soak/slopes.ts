@@ -32,7 +32,11 @@ export function slopeOf(hours: readonly number[], values: readonly number[]): Sl
       trend.map((value, n) => value + (drawn[n] ?? 0)),
     );
   }).sort((one, other) => one - other);
-  return { perHour, low: draws[Math.floor(0.025 * DRAWS)] ?? NaN, high: draws[Math.ceil(0.975 * DRAWS) - 1] ?? NaN };
+  return {
+    perHour,
+    low: draws[Math.floor(0.025 * DRAWS)] ?? NaN,
+    high: draws[Math.ceil(0.975 * DRAWS) - 1] ?? NaN,
+  };
 }
 
 /** The median of the slopes of all pairs. */
@@ -47,5 +51,7 @@ function theilSen(hours: readonly number[], values: readonly number[]): number {
 function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? NaN) : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
