@@ -12,8 +12,7 @@ export const STORED = sql`
   SELECT adapter.channel_id, run.member_id, adapter.size
   FROM krona.adapter JOIN krona.run ON run.id = adapter.run_id
   UNION ALL
-  SELECT picture_set.channel_id, picture_set.member_id, picture.size
-  FROM krona.picture JOIN krona.picture_set ON picture_set.id = picture.set_id
+  SELECT channel_id, member_id, stored FROM krona.picture_set
   UNION ALL
   SELECT channel_id, member_id, (start ->> 'size')::bigint FROM krona.picture_set WHERE start IS NOT NULL`;
 
