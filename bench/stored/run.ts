@@ -1,6 +1,7 @@
 /**
  * @file How fast usual requests are with much in storage: the same through the same code on an empty database and on a full
- * one, in turn. Prints first quartiles and ratios, and each statement's time in the full one that takes longer.
+ * one, in turn. Prints first quartiles and ratios,
+ * and each statement's time in the full one that takes longer.
  *
  *   npx tsx bench/stored/run.ts --sets 100000 --pictures 10 --channels 200 [--embedded] [--largest] [--times 15]
  */
@@ -28,6 +29,8 @@ const { values } = parseArgs({
     channels: { type: 'string', default: '200' },
     times: { type: 'string', default: '20' },
     embedded: { type: 'boolean', default: false },
+    /** Address of a PostgreSQL database that an earlier run has filled. */
+    filled: { type: 'string' },
     /** Ask in the channel that has a fifth of everything, not in one of the others. */
     largest: { type: 'boolean', default: false },
   },
@@ -81,19 +84,28 @@ function timed<T extends object>(records: T, spent: Map<string, number[]>): T {
 
 async function open(name: string, full: boolean): Promise<Place> {
   const dataFolder = join(folder, name);
-  const server = values.embedded ? null : await startPostgres();
-  const base = { KRONA_DATA: dataFolder, ...(server && { DATABASE_URL: server.url }) };
+  const filled = full ? values.filled : undefined;
+  const server = values.embedded || filled !== undefined ? null : await startPostgres();
+  const url = filled ?? server?.url;
+  const base = { KRONA_DATA: dataFolder, ...(url !== undefined && { DATABASE_URL: url }) };
   const config: Config = await readConfig(base);
   const embedded = values.embedded ? await startEmbeddedDatabase(config) : null;
+  const began = performance.now();
   const storage = await openStorage(config);
+  say(`opened in ${((performance.now() - began) / 1000).toFixed(0)} s`);
   const spent = new Map<string, number[]>();
   const member = await storage.records.member('web', 'Mia', 'Mia');
   let channel = await storage.records.channel('web', 'general', 'general');
-  if (full) {
+  if (full && filled === undefined) {
     const began = performance.now();
-    const url = server?.url ?? (await embeddedDatabaseUrl(config));
-    await fill(url, amount, { channelId: channel.id, memberId: member.id, settings: DEFAULT_SETTINGS });
+    await fill(url ?? (await embeddedDatabaseUrl(config)), amount, {
+      channelId: channel.id,
+      memberId: member.id,
+      settings: DEFAULT_SETTINGS,
+    });
     say(`filled in ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  }
+  if (full) {
     if (!values.largest) channel = await storage.records.channel('web', 'channel 7', 'channel 7');
   } else
     await storage.records.addSubject({
