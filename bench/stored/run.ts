@@ -27,6 +27,8 @@ const { values } = parseArgs({
     sets: { type: 'string', default: '100000' },
     pictures: { type: 'string', default: '10' },
     channels: { type: 'string', default: '200' },
+    /** Only requests with this in their names. */
+    only: { type: 'string', default: '' },
     times: { type: 'string', default: '20' },
     embedded: { type: 'boolean', default: false },
     /** Address of a PostgreSQL database that an earlier run has filled. */
@@ -263,7 +265,7 @@ try {
   const full = await open('full', true);
   places.push(full);
   process.stdout.write('| request | empty | full | ratio |\n| --- | --- | --- | --- |\n');
-  for (const name of Object.keys(REQUESTS)) {
+  for (const name of Object.keys(REQUESTS).filter((each) => each.includes(values.only))) {
     const times = { empty: [] as number[], full: [] as number[] };
     for (const place of places) await once(place, name);
     for (const place of places) place.spent.clear();

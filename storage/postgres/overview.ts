@@ -3,7 +3,7 @@ import type { LoggedEntry, OverviewChannel, OverviewWork } from '../../core/over
 import { ENTRY } from './audit.ts';
 import type { Database, Operation } from './database.ts';
 import { sql, type Sql } from './sql.ts';
-import { STORED } from './storage-use.ts';
+import { storedIn } from './storage-use.ts';
 
 /** Runs, and the sets that members asked for: of each, those that `rest` selects, so that indexes find the first ones. */
 const workOf = (rest: Sql): Sql => sql`
@@ -44,9 +44,9 @@ const endedWorkOfAll: Operation<'endedWorkOfAll'> = (db) => (limit) =>
 
 const channelsOfAll: Operation<'channelsOfAll'> = (db) => (limit) =>
   db.query<OverviewChannel>(sql`
-    SELECT channel.id, channel.name, channel.platform, coalesce(sum(stored.size), 0)::bigint AS "storedBytes"
-    FROM krona.channel LEFT JOIN (${STORED}) AS stored ON stored.channel_id = channel.id
-    GROUP BY channel.id ORDER BY "storedBytes" DESC, channel.name LIMIT ${limit}`);
+    SELECT channel.id, channel.name, channel.platform, part.bytes AS "storedBytes"
+    FROM krona.channel, ${storedIn(sql`channel.id`)} AS part
+    ORDER BY "storedBytes" DESC, channel.name LIMIT ${limit}`);
 
 const auditOfAll: Operation<'auditOfAll'> = (db) => (limit) =>
   db.query<LoggedEntry>(sql`
