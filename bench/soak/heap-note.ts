@@ -9,7 +9,8 @@ const folder = process.env['SOAK_HEAPS'];
 if (folder !== undefined) {
   new PerformanceObserver((list) => {
     const isFull = list.getEntries().some((entry) => {
-      const { detail }: { detail?: unknown } = entry.toJSON();
+      const told: unknown = entry.toJSON();
+      const detail = typeof told === 'object' && told !== null && 'detail' in told ? told.detail : null;
       return (
         typeof detail === 'object' &&
         detail !== null &&

@@ -8,7 +8,7 @@ import { open, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startPostgres, startRedis } from '../../test/storage/helpers/servers.ts';
 import { descendants } from '../processes.ts';
-import { databaseSample, folderSample, processSample, redisSample, type Sample } from './sample.ts';
+import { databaseSample, folderSample, processSample, redisSample, together, type Sample } from './sample.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -90,7 +90,7 @@ export async function startReal(folder: string): Promise<Installation> {
       }
       const samples = await Promise.all(parts.map(({ pid, name }) => processSample(name, pid, heaps)));
       return {
-        ...Object.assign({}, ...samples),
+        ...together(samples),
         ...(await databaseSample('embedded database', url, false)),
         ...(await folderSample('embedded database folder', join(data, 'database'))),
         ...(await folderSample('its blobs', join(data, 'blobs'))),

@@ -1,7 +1,15 @@
 /** @file A member of the soak: a browser without a page. It asks, watches its channel, and votes on the last pictures there. */
 import { randomUUID } from 'node:crypto';
 import { WebSocket } from 'ws';
-import type { LineView, ServerMessage } from '../../bot/web/protocol.ts';
+
+/** What the soak reads of a line. */
+interface Line {
+  readonly id: string;
+  readonly body: {
+    readonly kind: string;
+    readonly card?: { readonly title: string; readonly pictures?: readonly { readonly id: string }[] };
+  };
+}
 
 export class SoakMember {
   readonly #address: string;
@@ -71,17 +79,17 @@ export class SoakMember {
     });
     this.#socket = socket;
     socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as ServerMessage;
+      const message = JSON.parse(data.toString()) as { readonly type: string; readonly line?: Line };
       if (message.type === 'hello')
         socket.send(JSON.stringify({ type: 'watch', channelId: this.#channel, since: 0, limit: 60 }));
-      if (message.type === 'line') this.#take(message.line);
+      if (message.line !== undefined) this.#take(message.line);
     });
     socket.on('error', () => {});
     socket.on('close', () => setTimeout(() => this.#watch(), 1000));
   }
 
-  #take({ id, body }: LineView): void {
-    if (body.kind !== 'card') return;
+  #take({ id, body }: Line): void {
+    if (body.card === undefined) return;
     const { pictures = [], title } = body.card;
     if (pictures.length > 0) this.#pictures = pictures.map((picture) => picture.id);
     this.#titles.delete(id);

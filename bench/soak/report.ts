@@ -15,6 +15,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: '/tmp/krona-soak' },
     /** Minutes that count for no slope. */
     warm: { type: 'string', default: '20' },
+    /** Minutes after which samples count for no slope, as where somebody looked into a process. */
+    until: { type: 'string', default: 'Infinity' },
     plot: { type: 'string' },
   },
 });
@@ -32,7 +34,9 @@ process.stdout.write('| what | at first | at last | an hour (95%) |\n| --- | ---
 for (const name of names) {
   const unit = isBytes(name) ? MIB : 1;
   const measured = samples.flatMap(({ at = 0, [name]: value }) =>
-    value !== undefined && at * 60 >= Number(values.warm) ? [{ at, value: value / unit }] : [],
+    value !== undefined && at * 60 >= Number(values.warm) && at * 60 < Number(values.until)
+      ? [{ at, value: value / unit }]
+      : [],
   );
   const [first] = measured;
   const last = measured.at(-1);

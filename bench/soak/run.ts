@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { mochiPhotos } from '../../test/helpers/mochi.ts';
 import { type Installation, startPlayed, startReal } from './installations.ts';
 import { SoakMember } from './member.ts';
+import { together } from './sample.ts';
 
 const { values } = parseArgs({
   options: {
@@ -100,7 +101,7 @@ const installations = [await startPlayed(out), await startReal(out)] as const;
 try {
   const sampling = every(Number(values.every), async () => {
     const samples = await Promise.all(installations.map((each) => each.sample()));
-    const sample = { at: (Date.now() - began) / 3_600_000, ...Object.assign({}, ...samples) };
+    const sample = { at: (Date.now() - began) / 3_600_000, ...together(samples) };
     await appendFile(join(out, 'samples.jsonl'), `${JSON.stringify(sample)}\n`);
   });
   await Promise.all([sampling, played(installations[0]), real(installations[1])]);

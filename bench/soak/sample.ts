@@ -7,6 +7,9 @@ import pg from 'pg';
 /** One moment's figures, by name. */
 export type Sample = Readonly<Record<string, number>>;
 
+export const together = (samples: readonly Sample[]): Sample =>
+  Object.fromEntries(samples.flatMap((sample) => Object.entries(sample)));
+
 /** Memory, open files, threads, and what lives of the heap (after the last full collection; heap-note.mjs). */
 export async function processSample(name: string, pid: number, heaps: string): Promise<Sample> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
