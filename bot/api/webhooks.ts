@@ -7,7 +7,6 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { WebhookDelivery } from '../../core/api-tokens.ts';
 import { pauseAfter } from '../../core/backoff.ts';
 import { KronaError } from '../../core/errors.ts';
-import { onFirstOf } from '../../core/first-signal.ts';
 import { groupBy } from '../../core/group.ts';
 import type { Log } from '../../core/log.ts';
 import { repeat } from '../../core/retrying.ts';
@@ -109,13 +108,15 @@ async function tellOnce(
 async function send(url: string, body: string, key: string, stopping: AbortSignal): Promise<void> {
   const seconds = Math.floor(Date.now() / 1000);
   const signature = createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex');
-  const response = await onFirstOf([stopping, AbortSignal.timeout(PATIENCE)], async (signal) => {
-    const headers = { 'content-type': 'application/json', 'krona-signature': `t=${seconds},v1=${signature}` };
-    // A redirect could lead into the bot's network.
-    const answer = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
-    await answer.body?.cancel();
-    return answer;
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'krona-signature': `t=${seconds},v1=${signature}` },
+    body,
+    // It could lead into the bot's network.
+    redirect: 'manual',
+    signal: AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE)]),
   });
+  await response.body?.cancel();
   if (!response.ok)
     throw new KronaError('WEBHOOK_REFUSED', `The webhook answered with status ${response.status}.`, {
       retryable: true,
