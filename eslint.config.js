@@ -49,7 +49,7 @@ const rooms = {
   // The phases of bench/gpu are those of `krona device check`. The workers of bench/workers are the real ones.
   bench: [
     ...['core', 'storage', 'bot/discord', ...engineRooms, 'gpu-worker/engine', 'gpu-worker/main.ts'],
-    ...['lab', 'cli', 'test'],
+    ...['lab', 'cli', 'commands', 'test'],
   ],
   test: [],
 };

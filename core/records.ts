@@ -120,12 +120,21 @@ export interface Refinement {
   readonly kept: string | null;
 }
 
+/** Blobs of a cell that is trained on workers that share no folder: by their hashes. */
+export interface CellFiles {
+  readonly adapter: string | null;
+  /** What the next training of the cell goes on from. */
+  readonly state: string | null;
+}
+
 /** A cell of a sweep's grid. */
 export interface SweptCell extends SweepCell {
   /** Of the last step that it was trained to; null before the first. */
   readonly score: CheckpointScore | null;
   /** A member cancelled it. */
   readonly dropped: boolean;
+  /** While the sweep is under way. */
+  readonly files?: CellFiles;
 }
 
 /** A grid of factors and learning rates that is trained by halves (core/sweep-plan.ts); members choose between the best. */

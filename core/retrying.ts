@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Backoff, type Pauses } from './backoff.ts';
 import { describeError } from './errors.ts';
+import { onFirstOf } from './first-signal.ts';
 
 interface RetryOptions {
   /**
@@ -84,7 +85,7 @@ export async function repeat(work: () => Promise<unknown>, options: RepeatOption
   let tell = oncePerState(onError);
   let failing = false;
   while (!signal.aborted) {
-    const interrupted = hurry === undefined ? signal : AbortSignal.any([signal, hurry()]);
+    const hurried = hurry?.();
     let pause = every;
     try {
       await work();
@@ -100,7 +101,7 @@ export async function repeat(work: () => Promise<unknown>, options: RepeatOption
       pause = backoff.next();
     }
     // Work that failed is not hurried: it would fail again.
-    const ends = failing ? signal : interrupted;
-    await rest(pause, ends);
+    const ends = failing || hurried === undefined ? [signal] : [signal, hurried];
+    await onFirstOf(ends, (ended) => rest(pause, ended));
   }
 }

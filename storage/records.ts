@@ -245,9 +245,11 @@ export interface Records {
   deleteSet(id: string, how: string): Promise<void>;
   /** Adds a fact unless it changes nothing (the reaction stands already, or is removed already). True when added. */
   addVote(vote: Omit<VoteFact, 'id' | 'at'>): Promise<boolean>;
+  /** Prompts that a subject was drawn with alone, each once, the newest first. */
+  promptsOfSubject(subjectId: string): Promise<string[]>;
   /** The votes on some sets, oldest first. */
   voteFacts(...setIds: readonly string[]): Promise<(VoteFact & { readonly setId: string })[]>;
-  /** Standing votes of the channel, with its pictures and sets; without those of duels that are open. */
+  /** Standing votes of the channel, with the sets that were voted on and their pictures; without those of duels that are open. */
   standingVotes(
     channelId: string,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;

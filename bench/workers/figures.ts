@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { numberOf, ownerOf } from './plan.ts';
+import { jobId, numberOf, ownerOf } from './plan.ts';
 
 /** A job as it was first taken. */
 interface Taken {
@@ -15,6 +15,8 @@ interface Taken {
 export interface Taking {
   /** In the order in which they were first taken. */
   readonly first: readonly Taken[];
+  /** The numbers of jobs, each as often as it was taken. */
+  readonly takes: readonly number[];
   /** Jobs that were taken again, after a kill or an outage. */
   readonly again: number;
 }
@@ -22,33 +24,51 @@ export interface Taking {
 /** Reads the notes of all workers. */
 export async function readTaking(folder: string): Promise<Taking> {
   const first = new Map<number, number>();
-  let all = 0;
+  const takes: number[] = [];
   for (const name of await readdir(folder)) {
     for (const line of (await readFile(join(folder, name), 'utf8')).trimEnd().split('\n')) {
       const [id, at] = line.split(' ');
       // A killed worker can leave half a line.
       if (id?.length !== 36 || at?.length !== 13) continue;
-      all += 1;
       const n = numberOf(id);
+      takes.push(n);
       first.set(n, Math.min(first.get(n) ?? Infinity, Number(at)));
     }
   }
   const order = [...first].map(([n, at]) => ({ n, at })).sort((one, other) => one.at - other.at);
-  return { first: order, again: all - first.size };
+  return { first: order, takes, again: takes.length - first.size };
 }
 
-/** Jobs that were first taken after a later one of their member in the channel. */
-export function outOfOrder({ first }: Taking, channels: number): number {
-  const newest = new Map<string, number>();
-  let count = 0;
-  for (const { n } of first) {
-    const { channel, member } = ownerOf(n, channels);
+/** Only of jobs from a number on. */
+export function since(taking: Taking, from: number): Taking {
+  const first = taking.first.filter(({ n }) => n >= from);
+  const takes = taking.takes.filter((n) => n >= from);
+  return { first, takes, again: takes.length - first.length };
+}
+
+export interface Disorder {
+  readonly outOfOrder: number;
+  /** The longest time by which a job was taken after a later one of its member, ms. */
+  readonly latest: number;
+}
+
+/**
+ * Jobs that were first taken after a later one of their member in the channel. Two workers that take a member's jobs at the
+ * same moment note it some milliseconds apart, in either order.
+ */
+export function disorder({ first }: Taking, channels: number): Disorder {
+  const newest = new Map<string, Taken>();
+  let [outOfOrder, latest] = [0, 0];
+  for (const taken of first) {
+    const { channel, member } = ownerOf(taken.n, channels);
     const key = `${channel} ${member}`;
-    const before = newest.get(key) ?? -1;
-    if (n < before) count += 1;
-    newest.set(key, Math.max(before, n));
+    const before = newest.get(key);
+    if (before !== undefined && taken.n < before.n) {
+      outOfOrder += 1;
+      latest = Math.max(latest, taken.at - before.at);
+    } else newest.set(key, taken);
   }
-  return count;
+  return { outOfOrder, latest };
 }
 
 /**
@@ -92,15 +112,18 @@ export async function readOpen(
   return { asked: Number(rows[0]?.asked ?? 0), open: Number(rows[0]?.open ?? 0) };
 }
 
-export async function readCounts(client: pg.Client): Promise<Counts> {
-  const { rows } = await client.query<Record<keyof Counts, string>>(`
-    SELECT count(*) AS asked, count(*) FILTER (WHERE state = 'done') AS done,
+/** @param from - the first job's number */
+export async function readCounts(client: pg.Client, from: number): Promise<Counts> {
+  const { rows } = await client.query<Record<keyof Counts, string>>(
+    `SELECT count(*) AS asked, count(*) FILTER (WHERE state = 'done') AS done,
       count(*) FILTER (WHERE state = 'failed') AS failed,
       count(*) FILTER (WHERE state = 'done' AND pictures <> 1) AS wrong
     FROM (
       SELECT state, (SELECT count(*) FROM krona.picture WHERE picture.set_id = picture_set.id) AS pictures
-      FROM krona.picture_set
-    ) AS made`);
+      FROM krona.picture_set WHERE id >= $1
+    ) AS made`,
+    [jobId(from)],
+  );
   const [row] = rows;
   const number = (key: keyof Counts): number => Number(row?.[key] ?? 0);
   return { asked: number('asked'), done: number('done'), failed: number('failed'), wrong: number('wrong') };

@@ -84,16 +84,10 @@ async function checkContest(
 
 /** The channel's prompts of a subject, newest first, without those that its rules refuse by now. */
 async function ownPrompts(records: Records, subject: Subject): Promise<string[]> {
-  const { sets } = await records.standingVotes(subject.channelId);
   const { words } = await records.rules(subject.channelId);
   const subjects = await records.subjects(subject.channelId);
-  const own = sets
-    .filter(({ kind, subjectId, alsoAdapterIds }) => {
-      return kind === 'imagine' && subjectId === subject.id && alsoAdapterIds.length === 0;
-    })
-    .map(({ prompt }) => prompt)
-    .filter((prompt) => isAllowed(words, () => promptTexts(prompt, subjects, subject.id)));
-  const prompts = [...new Set(own.toReversed())];
+  const all = await records.promptsOfSubject(subject.id);
+  const prompts = all.filter((prompt) => isAllowed(words, () => promptTexts(prompt, subjects, subject.id)));
   return prompts.length > 0 ? prompts : [`a ${subject.name}`];
 }
 

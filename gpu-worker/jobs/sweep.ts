@@ -2,7 +2,6 @@
  * @file The job `sweep`: trains the grid of a run's record while nothing else is trained, draws its sheet, and stores the
  * finalists' adapters. The bot then lets members choose between them. Attempts hand over through the run's folder.
  */
-import { rm } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Progress, Run, Subject, Sweep, SweptCell } from '../../core/records.ts';
 import { cellName } from '../../core/sweep-plan.ts';
@@ -15,6 +14,7 @@ import { crownFirst } from './crown.ts';
 import { InOrder } from './in-order.ts';
 import { Paced } from './paced.ts';
 import { contextOn } from './pulled-models.ts';
+import { SweepHandOver } from './sweep-hand-over.ts';
 import { droppedOf, keepFinalist, noteFinalists } from './sweep-finalists.ts';
 import { drawSheet, sweepFolder } from './sweep-sheet.ts';
 import { tidyRun } from './sweep-runs.ts';
@@ -51,6 +51,7 @@ class Sweeping {
   readonly #context: WorkerContext;
   readonly #conduct: Conduct;
   readonly #folder: string;
+  readonly #handOver: SweepHandOver;
   #progress: Omit<Progress, 'phase'>;
 
   constructor(run: Run, sweep: Sweep, subject: Subject, context: WorkerContext, conduct: Conduct) {
@@ -60,11 +61,13 @@ class Sweeping {
     this.#context = context;
     this.#conduct = conduct;
     this.#folder = sweepFolder(context, run);
+    this.#handOver = new SweepHandOver(context, run, this.#folder);
     this.#progress = run.progress ?? { step: 0, steps: 0, secondsLeft: null };
   }
 
   async carryOut(): Promise<void> {
     const { signal } = this.#conduct;
+    await this.#handOver.take(await this.#now());
     const { results, finalists } = await this.#findFinalists();
     const { cells } = await this.#now();
     this.#report('drawing the sheet');
@@ -109,10 +112,10 @@ class Sweeping {
     } catch (error) {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the sweep cannot be resumed, so it starts again');
-      await rm(this.#folder, { recursive: true, force: true });
+      await this.#handOver.forget();
       await this.#change((sweep) => ({
         ...sweep,
-        cells: sweep.cells.map((cell) => ({ ...cell, score: null })),
+        cells: sweep.cells.map(({ files: _files, ...cell }) => ({ ...cell, score: null })),
       }));
       return this.#train(await this.#ask());
     }
@@ -174,9 +177,18 @@ class Sweeping {
     });
   }
 
-  #keepScore({ score, ...result }: SweepResult): Promise<void> {
-    const scored = (cell: SweptCell): SweptCell =>
-      cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step ? { ...cell, score } : cell;
-    return this.#change((sweep) => ({ ...sweep, cells: sweep.cells.map(scored) }));
+  /** Notes a score, and stores what another worker would go on from. */
+  async #keepScore(result: SweepResult): Promise<void> {
+    const { score } = result;
+    const isIt = (cell: SweptCell): boolean => cellName(cell) === cellName(result);
+    const before = (await this.#now()).cells.find(isIt)?.score?.step ?? 0;
+    // An earlier attempt has trained it.
+    if (before >= score.step) return;
+    const files = await this.#handOver.keepFiles(result);
+    await this.#change((sweep) => ({
+      ...sweep,
+      cells: sweep.cells.map((cell) => (isIt(cell) ? { ...cell, score, ...(files && { files }) } : cell)),
+    }));
+    await this.#handOver.keepDone();
   }
 }

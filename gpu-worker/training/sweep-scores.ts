@@ -58,6 +58,17 @@ export class SweepScores {
   }
 }
 
+/** How many cells of rungs such a file counts as done; 0 for none and for a damaged one. */
+export function countDone(text: string | null): number {
+  try {
+    const read: unknown = JSON.parse(text ?? '{}');
+    const scores = isJsonObject(read) ? read['scores'] : read;
+    return Array.isArray(scores) ? scores.length : 0;
+  } catch {
+    return 0;
+  }
+}
+
 /** @param model - for a file of an earlier release, which did not name its model @returns null for a damaged file */
 function readDone(text: string, model: ModelIdentity): DoneFile | null {
   let read: unknown;

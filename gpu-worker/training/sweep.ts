@@ -50,6 +50,9 @@ export interface SweepHooks extends Pick<TrainHooks, 'turn' | 'signal'> {
   readonly onResult?: (result: SweepResult) => void;
 }
 
+/** The file of a sweep's folder that says what is done. */
+export const DONE_FILE = 'sweep.json';
+
 /** The file of a cell's adapter, of the last rung that it was trained to. */
 export const cellFile = (folder: string, { a1, a2, lr }: SweepCell): string =>
   join(folder, `a1-${a1}-a2-${a2}-lr-${lr}.safetensors`);
@@ -70,7 +73,7 @@ export async function runSweep(
   const model = await openModel(options.model);
   checkCells(cells, (cell) => void ADAPTER_METHODS[options.method].shapes(model, { ...options, ...cell }));
   await makeFolder(folder);
-  const done = await SweepScores.open(join(folder, 'sweep.json'), await modelIdentity(model));
+  const done = await SweepScores.open(join(folder, DONE_FILE), await modelIdentity(model));
   const shared: SharedWork = {};
   const without = new Set(dropped.map(cellName));
   let left = cells.filter((cell) => !without.has(cellName(cell)));

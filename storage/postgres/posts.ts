@@ -30,24 +30,18 @@ const stalePosts: Operation<'stalePosts'> = (db) => (platform, limit) =>
     SELECT ${POST}
     FROM krona.post
     JOIN krona.channel ON channel.id = post.channel_id
-    LEFT JOIN krona.run ON run.id = post.target_id
-    LEFT JOIN krona.picture_set ON picture_set.id = post.target_id
-    LEFT JOIN krona.ranking ON ranking.id = post.target_id
-    LEFT JOIN krona.duel ON duel.id = post.target_id
-    LEFT JOIN krona.pull ON pull.id = post.target_id
-    WHERE channel.platform = ${platform}
-      AND (
-        -- The record of a champion change never changes.
-        coalesce(run.revision, picture_set.revision, ranking.revision, duel.revision, pull.revision, 0) > post.shown_revision OR post.gone IS NOT NULL
-      )
+    WHERE channel.platform = ${platform} AND (post.gone IS NOT NULL OR post.target_revision > post.shown_revision)
     ORDER BY post.made
     LIMIT ${limit}`);
 
 const postByMessage: Operation<'postByMessage'> = (db) => async (channelId, messageId) =>
   firstRow(
     await db.query<Post>(sql`
+    SELECT ${POST} FROM krona.post WHERE channel_id = ${channelId} AND message_id = ${messageId}
+    UNION ALL
     SELECT ${POST} FROM krona.post
-    WHERE channel_id = ${channelId} AND (message_id = ${messageId} OR ${messageId} = ANY (former_message_ids))`),
+    WHERE channel_id = ${channelId} AND former_message_ids <> '{}' AND ${messageId} = ANY (former_message_ids)
+    LIMIT 1`),
   );
 
 const postOf: Operation<'postOf'> = (db) => async (targetId) =>
@@ -61,16 +55,27 @@ const postOf: Operation<'postOf'> = (db) => async (targetId) =>
 
 const recentPosts: Operation<'recentPosts'> = (db) => (platform, limit) =>
   db.query<Post>(sql`
+    WITH pair AS (
+      SELECT post.id
+      FROM krona.duel
+      JOIN krona.picture_set ON picture_set.duel_id = duel.id
+      JOIN krona.post ON post.target_id = picture_set.id
+      WHERE duel.state = 'open' AND NOT trials @> jsonb_build_array(jsonb_build_object('place', duel_place))
+    ), newest AS (
+      SELECT post.id
+      FROM krona.post
+      JOIN krona.channel ON channel.id = post.channel_id
+      WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
+      ORDER BY post.made DESC
+      LIMIT ${limit}
+    )
     SELECT ${POST}
     FROM krona.post
     JOIN krona.channel ON channel.id = post.channel_id
-    WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
+    WHERE post.id IN (SELECT id FROM pair UNION SELECT id FROM newest)
+      AND channel.platform = ${platform} AND post.message_id IS NOT NULL
     -- Pairs of duels wait for votes for days.
-    ORDER BY EXISTS (
-      SELECT FROM krona.picture_set JOIN krona.duel ON duel.id = duel_id
-      WHERE picture_set.id = post.target_id AND duel.state = 'open'
-        AND NOT trials @> jsonb_build_array(jsonb_build_object('place', duel_place))
-    ) DESC, post.made DESC
+    ORDER BY post.id IN (SELECT id FROM pair) DESC, post.made DESC
     LIMIT ${limit}`);
 
 const markPost: Operation<'markPost'> = (db) => async (id, messageId, shownRevision) => {

@@ -127,6 +127,8 @@ const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
     -- A finished run needs no photos.
     UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
     UNION SELECT state_hash FROM krona.run WHERE state IN ('queued', 'running') AND state_hash IS NOT NULL
+    UNION SELECT file #>> '{}' FROM krona.run, jsonb_path_query(sweep, '$.cells[*].files.*') AS file
+      WHERE state IN ('queued', 'running') AND jsonb_typeof(file) = 'string'
     -- A line refers to blobs by these keys alone: a text or file name that is a hash is no reference.
     UNION SELECT blob #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.card.**.blobHash') AS blob
     UNION SELECT thumb #>> '{}' FROM krona.chat_line, jsonb_path_query(body, '$.photos[*].thumb') AS thumb

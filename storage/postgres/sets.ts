@@ -54,6 +54,15 @@ const setsOfRun: Operation<'setsOfRun'> = (db) => (runId) =>
   db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set WHERE run_id = ${runId} ORDER BY made`);
 
+const promptsOfSubject: Operation<'promptsOfSubject'> = (db) => async (subjectId) => {
+  const rows = await db.query<{ prompt: string }>(sql`
+    SELECT prompt FROM krona.picture_set
+    WHERE subject_id = ${subjectId} AND kind = 'imagine' AND also_adapter_ids = '{}'
+      AND channel_id = (SELECT channel_id FROM krona.subject WHERE id = ${subjectId})
+    GROUP BY prompt ORDER BY max(made) DESC`);
+  return rows.map(({ prompt }) => prompt);
+};
+
 const setsToRelease: Operation<'setsToRelease'> = (db) => () =>
   db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set
@@ -140,6 +149,7 @@ export const setOperations = {
   addSet,
   set,
   setsOfRun,
+  promptsOfSubject,
   setsToRelease,
   updateSet,
   deleteSet,

@@ -42,7 +42,7 @@ const voteFacts: Operation<'voteFacts'> =
 const standingVotes: Operation<'standingVotes'> = (db) => async (channelId) => {
   const sets = await db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set
-    WHERE channel_id = ${channelId}
+    WHERE channel_id = ${channelId} AND voted
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.id = duel_id AND duel.state = 'open')
     ORDER BY made`);
   const setIds = sets.map(({ id }) => id);

@@ -16,7 +16,8 @@ const saveWorker: Operation<'saveWorker'> = (db) => async (facts) =>
 const workers: Operation<'workers'> = (db) => async () => {
   const rows = await db.query<{ facts: WorkerFacts } & Omit<WorkerRecord, keyof WorkerFacts>>(sql`
     SELECT facts, drain, started_at AS "startedAt",
-      extract(epoch FROM clock_timestamp() - seen_at)::float8 AS "silentFor"
+      -- One moment for all of them, so that they can be compared.
+      greatest(0, extract(epoch FROM statement_timestamp() - seen_at))::float8 AS "silentFor"
     FROM krona.worker ORDER BY started_at, id`);
   return rows.map(({ facts, ...known }) => ({ ...facts, ...known }));
 };

@@ -1,4 +1,5 @@
 /** @file Pauses that grow, and one line in the log for each change of state. */
+import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
 import { Backoff } from '../../core/backoff.ts';
 import { oncePerState, repeat, retry } from '../../core/retrying.ts';
@@ -56,4 +57,25 @@ it('tries until it succeeds or gives up, and no more once it is stopped', async 
   stopping.abort();
   await expect(stopped).rejects.toThrow('try 5');
   expect(await retry(async () => ++tries, { pause })).toBe(6);
+});
+
+it('leaves nothing behind in the signal that ends it, however many rounds it does', async () => {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  /** Signals that were derived from it: Node keeps them in a property of its own. */
+  const derived = (): number => {
+    const own = Object.getOwnPropertySymbols(signal).find((key) => key.description === 'kDependantSignals');
+    return own === undefined ? 0 : ((Reflect.get(signal, own) as Set<unknown> | undefined)?.size ?? 0);
+  };
+  let rounds = 0;
+  const left: number[] = [];
+  await repeat(
+    async () => {
+      rounds += 1;
+      left.push(derived() + getEventListeners(signal, 'abort').length);
+      if (rounds === 50) stopping.abort();
+    },
+    { every: 0, signal, hurry: () => new AbortController().signal, onError: () => {} },
+  );
+  expect(Math.max(...left)).toBe(0);
 });

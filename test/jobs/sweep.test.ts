@@ -1,5 +1,6 @@
 /** Sweeps in the worker, with its engine process, the embedded storage and the tiny model. */
-import { readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { cellName, sweepCells, type SweepAxes } from '../../core/sweep-plan.ts';
@@ -124,4 +125,38 @@ it('ends for a training, for a stop of the worker and for a dropped cell, and go
   expect(finalists).not.toContain(cellName(dropped!));
   const { settings } = (await shop.adaptersOf(run))[0]!;
   expect(settings.samplingSteps).toBe(SETTINGS.samplingSteps);
+});
+
+it('whose worker has vanished goes on at another one, which trains no finished cell again', async () => {
+  await worker?.stop();
+  worker = null;
+  const folders = await Promise.all([0, 1].map(() => mkdtemp(join(tmpdir(), 'krona-test-'))));
+  // Both see the blobs, and no folder of each other's.
+  const [first, second] = folders.map((dataFolder) => ({
+    config: { ...shop.config, dataFolder },
+    storage: shop.storage,
+  }));
+  let vanished: Worker | null = await shop.startWorker(first);
+  try {
+    const run = await sweep();
+    await until(async () => expect(await scored(run)).toBeGreaterThanOrEqual(1));
+    await vanished.stop();
+    vanished = null;
+    const finished = (await runNow(run)).sweep!.cells.filter(({ score }) => score !== null).map(cellName);
+    const shown = shop.progressOf(run).length;
+    worker = await shop.startWorker(second);
+    const { failure, sweep: after } = await ended(run);
+    expect(failure).toBeNull();
+    const trained = shop
+      .progressOf(run)
+      .slice(shown)
+      .filter(({ phase, step }) => phase.startsWith('training') && step <= 20 * finished.length);
+    for (const name of finished) expect(trained.map(({ phase }) => phase)).not.toContain(`training ${name}`);
+    expect(after!.finalists).toHaveLength(2);
+  } finally {
+    await vanished?.stop();
+    await worker?.stop();
+    worker = null;
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  }
 });
