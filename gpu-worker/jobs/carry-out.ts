@@ -15,8 +15,11 @@ import { Paced } from './paced.ts';
 /** Least time between two writes of progress, ms. */
 const PROGRESS_EVERY = 1000;
 
-/** Most starts of one job. The queue counts retries; more starts mean workers that crashed or were stopped each time. */
-const MAX_STARTS = 25;
+/**
+ * A job that so many workers have crashed with is given up. The queue counts failed tries; workers that were stopped, and
+ * outages, are not its fault.
+ */
+const MAX_CRASHES = 25;
 
 interface Change {
   readonly progress: Progress | null;
@@ -118,10 +121,10 @@ export async function carryOut<T extends Work>(
     job.signal.throwIfAborted();
     const record = await begin(kind, id, records);
     if (record === null) return;
-    if (job.attempt > MAX_STARTS)
+    if (job.crashes >= MAX_CRASHES)
       throw new KronaError(
         'WORK_GIVEN_UP',
-        `This started ${MAX_STARTS} times without finishing. The worker's log may say why.`,
+        `The worker stopped unexpectedly ${MAX_CRASHES} times during this. Its log may say why.`,
       );
     log.info({ id, attempt: job.attempt }, 'job started');
     await work(record, conduct);
@@ -134,7 +137,7 @@ export async function carryOut<T extends Work>(
   }
 }
 
-type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'lastTry'>;
+type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'crashes' | 'lastTry'>;
 
 /** Why the queue wants the job to end; null while it doesn't. */
 export const reasonToEnd = ({ signal }: Pick<Job, 'signal'>): string | null =>
