@@ -95,6 +95,9 @@ export function isRetryable(error: unknown): boolean {
 export const isRestarted = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'ENGINE_RESTARTED';
 
+/** Whether the engine died of this request, or nobody knows of which. */
+const isDied = (error: unknown): boolean => error instanceof KronaError && error.code === 'ENGINE_DIED';
+
 export interface Conduct {
   /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */
   readonly signal: AbortSignal;
@@ -102,6 +105,8 @@ export interface Conduct {
   readonly attempt: number;
   /** Reports progress; written within about a second. */
   readonly report: (change: Change) => void;
+  /** Something is done that no later attempt does again. */
+  readonly advance: () => void;
 }
 
 /**
@@ -116,7 +121,7 @@ export async function carryOut<T extends Work>(
   work: (record: T, conduct: Conduct) => Promise<void>,
 ): Promise<void> {
   const { records, log } = context;
-  const { progress, conduct } = follow(kind, id, job, context);
+  const { progress, conduct, hasAdvanced } = follow(kind, id, job, context);
   try {
     job.signal.throwIfAborted();
     const record = await begin(kind, id, records);
@@ -133,7 +138,7 @@ export async function carryOut<T extends Work>(
     log.info({ id }, 'job done');
   } catch (error) {
     await progress.finish();
-    await afterError(kind, id, job, context, error);
+    await afterError(kind, id, { ...job, hasAdvanced: hasAdvanced() }, context, error);
   }
 }
 
@@ -149,7 +154,8 @@ function follow<T extends Work>(
   id: string,
   job: Job,
   { records, log }: Pick<WorkerContext, 'records' | 'log'>,
-): { readonly progress: Paced; readonly conduct: Conduct } {
+): { readonly progress: Paced; readonly conduct: Conduct; readonly hasAdvanced: () => boolean } {
+  let advanced = false;
   const ended = new AbortController();
   let latest: Change = { progress: null };
   const failed = oncePerState((error) => log.warn({ error, id }, 'could not write progress'));
@@ -168,14 +174,15 @@ function follow<T extends Work>(
     progress.touch();
   };
   const signal = AbortSignal.any([job.signal, ended.signal]);
-  return { progress, conduct: { signal, attempt: job.attempt, report } };
+  const advance = () => void (advanced = true);
+  return { progress, conduct: { signal, attempt: job.attempt, report, advance }, hasAdvanced: () => advanced };
 }
 
 /** Ends the record as the error asks for. @throws the error, if the queue must know it */
 async function afterError<T extends Work>(
   kind: WorkKind<T>,
   id: string,
-  job: Job,
+  job: Job & { readonly hasAdvanced: boolean },
   { records, log }: Pick<WorkerContext, 'records' | 'log'>,
   error: unknown,
 ): Promise<void> {
@@ -191,6 +198,10 @@ async function afterError<T extends Work>(
   if (now === null || hasEnded(now)) return;
   if (isRestarted(error)) {
     log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
+    throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
+  }
+  if (isDied(error) && job.hasAdvanced) {
+    log.warn({ error, id }, 'the engine process stopped; the job goes on in the next, as it got further');
     throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
   }
   if (isOutage(error) || (isRetryable(error) && !job.lastTry)) {

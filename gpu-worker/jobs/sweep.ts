@@ -175,8 +175,11 @@ class Sweeping {
   }
 
   #keepScore({ score, ...result }: SweepResult): Promise<void> {
-    const scored = (cell: SweptCell): SweptCell =>
-      cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step ? { ...cell, score } : cell;
+    const isNew = (cell: SweptCell): boolean =>
+      cellName(cell) === cellName(result) && (cell.score?.step ?? 0) < score.step;
+    // The scores of earlier attempts come again.
+    if (this.#sweep.cells.some(isNew)) this.#conduct.advance();
+    const scored = (cell: SweptCell): SweptCell => (isNew(cell) ? { ...cell, score } : cell);
     return this.#change((sweep) => ({ ...sweep, cells: sweep.cells.map(scored) }));
   }
 }

@@ -30,7 +30,7 @@ class BlobFolder implements BlobStore {
     try {
       const info = await writeDraft(draft, bytes);
       const path = this.#pathOf(info.hash);
-      if (!(await touch(path))) {
+      if (!(await touch(path, info.size))) {
         await mkdir(dirname(path), { recursive: true });
         await rename(draft, path);
         await syncFolder(dirname(path));
@@ -114,12 +114,12 @@ class BlobFolder implements BlobStore {
   }
 }
 
-/** Marks a blob as stored just now; false when it is missing. */
-async function touch(path: string): Promise<boolean> {
+/** Marks a blob as stored just now; false when it is missing, or was cut off by a fault of the disk. */
+async function touch(path: string, size: number): Promise<boolean> {
   const now = new Date();
   try {
     await utimes(path, now, now);
-    return true;
+    return (await stat(path)).size === size;
   } catch (error) {
     if (isFileError(error, 'ENOENT')) return false;
     throw error;

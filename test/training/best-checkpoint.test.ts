@@ -144,6 +144,18 @@ describe('a run that keeps the best', () => {
     }
   });
 
+  it('gives the best of the checkpoints that are left, where one was lost before it was resumed', async () => {
+    const stop = new AbortController();
+    const options = run('lost', { patience: 9 });
+    const onProgress = ({ phase, step }: { phase: string; step: number }) =>
+      phase === 'training' && step === 8 && stop.abort(new Error('stopped'));
+    await expect(trainAdapter(options, { signal: stop.signal, onProgress })).rejects.toThrow('stopped');
+    for (const step of [3, 6]) await rm(checkpointPath(options.out, step));
+    const resumed = await trainAdapter({ ...options, resume: true });
+    expect(resumed.scores.map(({ step }) => step)).toEqual([3, 6, 9]);
+    expect(resumed.steps).toBe(9);
+  });
+
   it('goes on with more steps where its state is kept', async () => {
     const short = run('longer', {
       keep: 'last',
