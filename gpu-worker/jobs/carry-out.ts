@@ -40,6 +40,8 @@ type Work = Run | PictureSet | Pull;
 
 /** A kind of it. */
 export interface WorkKind<T extends Work> {
+  /** It can have taken hours, so it waits where it can't be stored. */
+  readonly isLong: boolean;
   read(records: Records, id: string): Promise<T | null>;
   start(records: Records, record: T): Promise<void>;
   write(records: Records, id: string, change: Change): Promise<void>;
@@ -47,6 +49,7 @@ export interface WorkKind<T extends Work> {
 }
 
 export const RUNS: WorkKind<Run> = {
+  isLong: true,
   read: (records, id) => records.run(id),
   start: (records, { id, startedAt }) =>
     records.updateRun(id, { state: 'running', startedAt: startedAt ?? new Date() }),
@@ -55,6 +58,7 @@ export const RUNS: WorkKind<Run> = {
 };
 
 export const SETS: WorkKind<PictureSet> = {
+  isLong: false,
   read: (records, id) => records.set(id),
   start: (records, { id }) => records.updateSet(id, { state: 'running' }),
   async write(records, id, { progress, preview }) {
@@ -66,6 +70,7 @@ export const SETS: WorkKind<PictureSet> = {
 };
 
 export const PULLS: WorkKind<Pull> = {
+  isLong: false,
   read: (records, id) => records.pull(id),
   start: (records, { id }) => records.updatePull(id, { state: 'running' }),
   write: (records, id, { progress }) => records.updatePull(id, { progress }),
@@ -94,6 +99,10 @@ export function isRetryable(error: unknown): boolean {
 /** Whether the engine died of another request. */
 export const isRestarted = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'ENGINE_RESTARTED';
+
+/** Whether a disk is full or read-only. */
+const isOfDisk = (error: unknown): boolean =>
+  error instanceof KronaError && error.retryable && /^DISK_(?:FULL|READ_ONLY)$/.test(error.code);
 
 /** Whether the engine died of this request, or nobody knows of which. */
 const isDied = (error: unknown): boolean => error instanceof KronaError && error.code === 'ENGINE_DIED';
@@ -199,6 +208,12 @@ async function afterError<T extends Work>(
   if (isRestarted(error)) {
     log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
     throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
+  }
+  if (kind.isLong && isOfDisk(error)) {
+    log.warn({ error, id }, 'the job waits until the disk takes files again');
+    if (now.progress !== null)
+      await kind.write(records, id, { progress: { ...now.progress, secondsLeft: null, phase: 'waiting for the disk' } });
+    throw new KronaError('JOB_LATER', 'The job runs again later.', { retryable: true, cause: error });
   }
   if (isDied(error) && job.hasAdvanced) {
     log.warn({ error, id }, 'the engine process stopped; the job goes on in the next, as it got further');

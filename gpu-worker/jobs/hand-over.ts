@@ -7,7 +7,7 @@ import { constants, copyFile, rename, rm, stat } from 'node:fs/promises';
 import { KronaError } from '../../core/errors.ts';
 import { exists, isFileError } from '../../core/files.ts';
 import type { Adapter, Resumed } from '../../core/records.ts';
-import { asDiskFull } from '../../storage/blobs/name.ts';
+import { asDiskError } from '../../storage/blobs/name.ts';
 import { checkpointPath } from '../training/checkpoint.ts';
 import { savedStep } from '../training/optimizer-file.ts';
 import { statePath } from '../training/resume.ts';
@@ -50,7 +50,7 @@ export class HandOver {
 
   /**
    * Stores the state of now, unless there is none, or all workers see this data folder.
-   * @throws KronaError BLOBS_*, DATABASE_*, DISK_FULL
+   * @throws KronaError BLOBS_*, DATABASE_*, DISK_FULL, DISK_READ_ONLY
    */
   async keep(): Promise<void> {
     const { context, runId, out } = this.#options;
@@ -66,9 +66,9 @@ export class HandOver {
       this.#keptAt = performance.now();
     } catch (error) {
       // There is no state yet, or the training has just ended.
-      if (!isFileError(error, 'ENOENT')) throw asDiskFull(error);
+      if (!isFileError(error, 'ENOENT')) throw asDiskError(error);
     } finally {
-      await rm(copy, { force: true });
+      await rm(copy, { force: true }).catch(() => undefined);
     }
   }
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
-import { asDiskFull } from '../../storage/blobs/name.ts';
+import { asDiskError } from '../../storage/blobs/name.ts';
 import type { WorkerContext } from './context.ts';
 
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;
@@ -35,9 +35,9 @@ export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, pa
       );
     await rename(draft, path);
   } catch (error) {
-    throw asDiskFull(error);
+    throw asDiskError(error);
   } finally {
-    await rm(draft, { force: true });
+    await rm(draft, { force: true }).catch(() => undefined);
   }
 }
 

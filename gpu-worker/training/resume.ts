@@ -110,7 +110,7 @@ const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'number');
 
 /** An object with finite numbers under these keys. */
-const hasNumbers = <T extends object>(value: unknown, keys: readonly (keyof T & string)[]): value is T =>
+const hasNumbers = <T>(value: unknown, keys: readonly string[]): value is T =>
   isJsonObject(value) && keys.every((key) => Number.isFinite(value[key]));
 
 export const isScore = (value: unknown): value is CheckpointScore =>

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isFileError } from '../../core/files.ts';
 import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
-import { asDiskFull, blobMissing, checkedName, isBlobName } from './name.ts';
+import { asDiskError, blobMissing, checkedName, isBlobName } from './name.ts';
 import { dropStaleFiles } from './spool.ts';
 
 /** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
@@ -37,9 +37,10 @@ class BlobFolder implements BlobStore {
       }
       return info;
     } catch (error) {
-      throw asDiskFull(error);
+      throw asDiskError(error);
     } finally {
-      await rm(draft, { force: true });
+      // A disk that has become read-only keeps it.
+      await rm(draft, { force: true }).catch(() => undefined);
     }
   }
 

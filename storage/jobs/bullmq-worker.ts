@@ -151,7 +151,7 @@ class RunningJobs<K extends JobKind> {
         throw new WaitingError();
       }
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
-      if (isOutage(error)) {
+      if (isOutage(error) || (error instanceof KronaError && error.code === 'JOB_LATER')) {
         this.#onOutage(asError(error));
         await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
       }

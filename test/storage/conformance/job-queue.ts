@@ -221,6 +221,8 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
         // A server that is away doesn't count.
         if (job.id === away && job.attempt === 1)
           throw new KronaError('BLOBS_UNREACHABLE', 'Away.', { retryable: true });
+        if (job.id === away && job.attempt === 2)
+          throw new KronaError('JOB_LATER', 'A full disk.', { retryable: true });
         if (job.id === lasting) throw new Error('a bug');
         if (job.id === refused) throw new KronaError('PHOTO_EMPTY', 'The photo is empty.');
       },
@@ -235,6 +237,7 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     expect(tries.get(away)).toEqual([
       [1, false],
       [2, false],
+      [3, false],
     ]);
     expect(tries.get(passing)).toEqual([
       [1, false],
