@@ -184,7 +184,11 @@ function follow<T extends Work>(
   };
   const signal = AbortSignal.any([job.signal, ended.signal]);
   const advance = () => void (advanced = true);
-  return { progress, conduct: { signal, attempt: job.attempt, report, advance }, hasAdvanced: () => advanced };
+  return {
+    progress,
+    conduct: { signal, attempt: job.attempt, report, advance },
+    hasAdvanced: () => advanced,
+  };
 }
 
 /** Ends the record as the error asks for. @throws the error, if the queue must know it */
@@ -211,8 +215,12 @@ async function afterError<T extends Work>(
   }
   if (kind.isLong && isOfDisk(error)) {
     log.warn({ error, id }, 'the job waits until the disk takes files again');
-    if (now.progress !== null)
-      await kind.write(records, id, { progress: { ...now.progress, secondsLeft: null, phase: 'waiting for the disk' } });
+    const { progress } = now;
+    // The disk can be the database's.
+    if (progress !== null)
+      await kind
+        .write(records, id, { progress: { ...progress, secondsLeft: null, phase: 'waiting for the disk' } })
+        .catch((failure: unknown) => log.warn({ error: failure, id }, 'could not write progress'));
     throw new KronaError('JOB_LATER', 'The job runs again later.', { retryable: true, cause: error });
   }
   if (isDied(error) && job.hasAdvanced) {

@@ -118,7 +118,10 @@ export class HandOver {
     const { context, runId } = this.#options;
     await copyBlob(context, hash, path).catch((error: unknown) => {
       if (!isLost(error)) throw error;
-      context.log.warn({ error, id: runId }, 'a checkpoint of the run is lost or damaged, so it goes on without');
+      context.log.warn(
+        { error, id: runId },
+        'a checkpoint of the run is lost or damaged, so it goes on without',
+      );
     });
   }
 

@@ -145,7 +145,9 @@ class Training {
     const { steps, keep } = this.#run.settings;
     this.#report('collecting photos', null);
     const common = await trainAsk(this.#context, this.#run, this.#subject, this.#conduct.signal);
-    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder);
+    // A queue that lost its jobs counts attempts anew.
+    const begun = this.#conduct.attempt > 1 || (await this.#context.records.runState(this.#run.id)) !== null;
+    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder, begun);
     if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
     return {
       ...common,

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { exists, writeWhole } from '../../core/files.ts';
-import type { Adapter } from '../../core/records.ts';
+import type { Adapter, Run, Subject } from '../../core/records.ts';
+import type { WorkerContext } from '../../gpu-worker/jobs/context.ts';
 import { HandOver } from '../../gpu-worker/jobs/hand-over.ts';
+import { refineAsk } from '../../gpu-worker/jobs/refine-ask.ts';
 import { checkpointPath } from '../../gpu-worker/training/checkpoint.ts';
 import { saveOptimizer, savedStep } from '../../gpu-worker/training/optimizer-file.ts';
 import { statePath } from '../../gpu-worker/training/resume.ts';
@@ -40,9 +42,7 @@ async function machine() {
     saveRunState: async (_: string, state: typeof stored) => void (stored = state),
   };
   const handOver = new HandOver({
-    context: { records, blobs, isApart: true, log } as unknown as ConstructorParameters<
-      typeof HandOver
-    >[0]['context'],
+    context: { records, blobs, isApart: true, log } as unknown as WorkerContext,
     runId: 'run',
     out,
     checkpointEvery: 20,
@@ -120,4 +120,19 @@ it('a checkpoint that is damaged, or that a member deleted, costs no more than i
     await handOver.keep();
     expect(stored?.step).toBe(45);
   }
+});
+
+it('a refinement that has begun goes on elsewhere, though another adapter is the champion by now', async () => {
+  const { hash: blobHash } = await blobs.put(Buffer.from('the champion of its start'));
+  const context = {
+    ...{ blobs, log, engine: { fits: async () => true } },
+    records: { adapter: async () => ({ id: 'before', blobHash }) },
+  } as unknown as WorkerContext;
+  const run = { id: 'run', refinement: { from: 'before' } } as Run;
+  const subject = { name: 'mochi', championId: 'after' } as Subject;
+  const own = join(folder, randomUUID());
+  await writeWhole(join(own, 'votes.json'), JSON.stringify({ pairs: [], examples: [], members: 3 }));
+  const asked = (begun: boolean) => refineAsk(context, run, subject, own, begun);
+  await expect(asked(false)).rejects.toMatchObject({ code: 'CHAMPION_CHANGED' });
+  expect(await asked(true)).toMatchObject({ members: 3 });
 });
