@@ -13,6 +13,8 @@ const MORE_UNITS = [
   'bot/slack-blocks',
   'cli/graph',
   'cli/slack',
+  'jobs/carry-out',
+  'jobs/hand-over',
   'jobs/loss-curve',
   'storage/blobs',
   'storage/links',

@@ -10,7 +10,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Attachment } from '../commands/contract.ts';
 import { KronaError } from '../core/errors.ts';
-import { isFileError } from '../core/files.ts';
+import { diskProblem, diskReadOnly } from '../core/files.ts';
 import { MAX_PHOTO_BYTES, MAX_PHOTOS } from './upload-limits.ts';
 
 /** Files of one member that can wait for their message, where the oldest make room for new ones, and that can arrive. */
@@ -72,8 +72,10 @@ export class Uploads {
     try {
       await pipeline(bytes, measured, createWriteStream(path));
     } catch (error) {
-      await rm(path, { force: true });
-      throw isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT') ? diskFull(error) : error;
+      await rm(path, { force: true }).catch(() => undefined);
+      const problem = diskProblem(error);
+      if (problem === 'read-only') throw diskReadOnly(error);
+      throw problem === 'full' ? diskFull(error) : error;
     } finally {
       this.#arriving.delete(arriving);
     }

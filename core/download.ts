@@ -11,6 +11,7 @@ import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pauseAfter } from './backoff.ts';
 import { KronaError } from './errors.ts';
+import { diskProblem, diskReadOnly } from './files.ts';
 
 /** Where files come from, as the codes of errors say it: a hub of models, a registry of packages. */
 type Origin = 'HUB' | 'REGISTRY';
@@ -46,7 +47,7 @@ const LONGEST_PATIENCE_MS = 60_000;
 /**
  * @returns bytes that came over the network; 0 for a file that was there already
  * @throws KronaError HUB_HASH_MISMATCH, REGISTRY_HASH_MISMATCH, HUB_UNREACHABLE, REGISTRY_UNREACHABLE (all retryable), those of
- * `bytes`, DISK_FULL, FILE_UNWRITABLE; the signal's reason when it aborts
+ * `bytes`, DISK_FULL, DISK_READ_ONLY, FILE_UNWRITABLE; the signal's reason when it aborts
  */
 export async function downloadTo(file: RemoteFile, path: string, hooks: DownloadHooks = {}): Promise<number> {
   if (await isWhole(path, file)) {
@@ -57,7 +58,7 @@ export async function downloadTo(file: RemoteFile, path: string, hooks: Download
     await mkdir(dirname(path), { recursive: true });
     return await fetchAll(file, path, hooks);
   } catch (error) {
-    throw diskProblem(error, path);
+    throw asDiskError(error, path);
   }
 }
 
@@ -170,10 +171,12 @@ function gaveUp(origin: Origin, file: RemoteFile, have: number, cause: unknown):
   );
 }
 
-function diskProblem(error: unknown, path: string): unknown {
+function asDiskError(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof KronaError || !/^E[A-Z]+$/.test(code)) return error;
-  const full = code === 'ENOSPC';
+  const problem = diskProblem(error);
+  if (problem === 'read-only') return diskReadOnly(error);
+  const full = problem === 'full';
   return new KronaError(
     full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
     full

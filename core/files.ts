@@ -130,6 +130,20 @@ export async function checkReplaceable(path: string): Promise<boolean> {
   );
 }
 
+/** What keeps a disk from taking files, by an error of node:fs; null: something else. */
+export function diskProblem(error: unknown): 'full' | 'read-only' | null {
+  if (isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT')) return 'full';
+  return isFileError(error, 'EROFS') ? 'read-only' : null;
+}
+
+/** The error for a disk that takes nothing any more, as after a fault of its own. */
+export const diskReadOnly = (cause: unknown): KronaError =>
+  new KronaError(
+    'DISK_READ_ONLY',
+    'The disk is read-only, so nothing was stored. Make it writable and try again.',
+    { cause, retryable: true },
+  );
+
 /** Whether an error of node:fs or node:net has this code, such as `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;

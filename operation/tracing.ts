@@ -1,7 +1,11 @@
 /** @file Sends traces to an OpenTelemetry collector, where OTEL_EXPORTER_OTLP_ENDPOINT is set. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { trace } from '@opentelemetry/api';
 import { readEnvironment } from '../core/environment.ts';
 import { version } from '../core/package.ts';
+
+/** A collector that takes longer to answer loses what it was sent, ms. */
+const PATIENCE = 3_000;
 
 /**
  * Starts sending. The packages are loaded only then.
@@ -17,7 +21,10 @@ export async function startTracing(part: 'bot' | 'worker'): Promise<() => Promis
       import('@opentelemetry/exporter-trace-otlp-http'),
       import('@opentelemetry/resources'),
     ]);
-  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` });
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
+    timeoutMillis: PATIENCE,
+  });
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': `krona-${part}`, 'service.version': version }),
     spanProcessors: [new BatchSpanProcessor(exporter)],
@@ -25,7 +32,10 @@ export async function startTracing(part: 'bot' | 'worker'): Promise<() => Promis
   trace.setGlobalTracerProvider(provider);
   return async () => {
     trace.disable();
-    // A collector that is away must not hold the process.
-    await provider.shutdown().catch(() => undefined);
+    // A collector that is away, or answers without an end, must not hold the process.
+    const late = new AbortController();
+    const sent = provider.shutdown().catch(() => undefined);
+    await Promise.race([sent, sleep(PATIENCE, undefined, late).catch(() => undefined)]);
+    late.abort();
   };
 }

@@ -15,8 +15,11 @@ import { Paced } from './paced.ts';
 /** Least time between two writes of progress, ms. */
 const PROGRESS_EVERY = 1000;
 
-/** Most starts of one job. The queue counts retries; more starts mean workers that crashed or were stopped each time. */
-const MAX_STARTS = 25;
+/**
+ * A job that so many workers have crashed with is given up. The queue counts failed tries; workers that were stopped, and
+ * outages, are not its fault.
+ */
+const MAX_CRASHES = 25;
 
 interface Change {
   readonly progress: Progress | null;
@@ -37,6 +40,8 @@ type Work = Run | PictureSet | Pull;
 
 /** A kind of it. */
 export interface WorkKind<T extends Work> {
+  /** It can have taken hours, so it waits where it can't be stored. */
+  readonly isLong: boolean;
   read(records: Records, id: string): Promise<T | null>;
   start(records: Records, record: T): Promise<void>;
   write(records: Records, id: string, change: Change): Promise<void>;
@@ -44,6 +49,7 @@ export interface WorkKind<T extends Work> {
 }
 
 export const RUNS: WorkKind<Run> = {
+  isLong: true,
   read: (records, id) => records.run(id),
   start: (records, { id, startedAt }) =>
     records.updateRun(id, { state: 'running', startedAt: startedAt ?? new Date() }),
@@ -52,6 +58,7 @@ export const RUNS: WorkKind<Run> = {
 };
 
 export const SETS: WorkKind<PictureSet> = {
+  isLong: false,
   read: (records, id) => records.set(id),
   start: (records, { id }) => records.updateSet(id, { state: 'running' }),
   async write(records, id, { progress, preview }) {
@@ -63,6 +70,7 @@ export const SETS: WorkKind<PictureSet> = {
 };
 
 export const PULLS: WorkKind<Pull> = {
+  isLong: false,
   read: (records, id) => records.pull(id),
   start: (records, { id }) => records.updatePull(id, { state: 'running' }),
   write: (records, id, { progress }) => records.updatePull(id, { progress }),
@@ -92,6 +100,13 @@ export function isRetryable(error: unknown): boolean {
 export const isRestarted = (error: unknown): boolean =>
   error instanceof KronaError && error.code === 'ENGINE_RESTARTED';
 
+/** Whether a disk is full or read-only. */
+const isOfDisk = (error: unknown): boolean =>
+  error instanceof KronaError && error.retryable && /^DISK_(?:FULL|READ_ONLY)$/.test(error.code);
+
+/** Whether the engine died of this request, or nobody knows of which. */
+const isDied = (error: unknown): boolean => error instanceof KronaError && error.code === 'ENGINE_DIED';
+
 export interface Conduct {
   /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */
   readonly signal: AbortSignal;
@@ -99,6 +114,8 @@ export interface Conduct {
   readonly attempt: number;
   /** Reports progress; written within about a second. */
   readonly report: (change: Change) => void;
+  /** Something is done that no later attempt does again. */
+  readonly advance: () => void;
 }
 
 /**
@@ -113,15 +130,15 @@ export async function carryOut<T extends Work>(
   work: (record: T, conduct: Conduct) => Promise<void>,
 ): Promise<void> {
   const { records, log } = context;
-  const { progress, conduct } = follow(kind, id, job, context);
+  const { progress, conduct, hasAdvanced } = follow(kind, id, job, context);
   try {
     job.signal.throwIfAborted();
     const record = await begin(kind, id, records);
     if (record === null) return;
-    if (job.attempt > MAX_STARTS)
+    if (job.crashes >= MAX_CRASHES)
       throw new KronaError(
         'WORK_GIVEN_UP',
-        `This started ${MAX_STARTS} times without finishing. The worker's log may say why.`,
+        `The worker stopped unexpectedly ${MAX_CRASHES} times during this. Its log may say why.`,
       );
     log.info({ id, attempt: job.attempt }, 'job started');
     await work(record, conduct);
@@ -130,11 +147,11 @@ export async function carryOut<T extends Work>(
     log.info({ id }, 'job done');
   } catch (error) {
     await progress.finish();
-    await afterError(kind, id, job, context, error);
+    await afterError(kind, id, { ...job, hasAdvanced: hasAdvanced() }, context, error);
   }
 }
 
-type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'lastTry'>;
+type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'crashes' | 'lastTry'>;
 
 /** Why the queue wants the job to end; null while it doesn't. */
 export const reasonToEnd = ({ signal }: Pick<Job, 'signal'>): string | null =>
@@ -146,7 +163,8 @@ function follow<T extends Work>(
   id: string,
   job: Job,
   { records, log }: Pick<WorkerContext, 'records' | 'log'>,
-): { readonly progress: Paced; readonly conduct: Conduct } {
+): { readonly progress: Paced; readonly conduct: Conduct; readonly hasAdvanced: () => boolean } {
+  let advanced = false;
   const ended = new AbortController();
   let latest: Change = { progress: null };
   const failed = oncePerState((error) => log.warn({ error, id }, 'could not write progress'));
@@ -165,14 +183,19 @@ function follow<T extends Work>(
     progress.touch();
   };
   const signal = AbortSignal.any([job.signal, ended.signal]);
-  return { progress, conduct: { signal, attempt: job.attempt, report } };
+  const advance = () => void (advanced = true);
+  return {
+    progress,
+    conduct: { signal, attempt: job.attempt, report, advance },
+    hasAdvanced: () => advanced,
+  };
 }
 
 /** Ends the record as the error asks for. @throws the error, if the queue must know it */
 async function afterError<T extends Work>(
   kind: WorkKind<T>,
   id: string,
-  job: Job,
+  job: Job & { readonly hasAdvanced: boolean },
   { records, log }: Pick<WorkerContext, 'records' | 'log'>,
   error: unknown,
 ): Promise<void> {
@@ -188,6 +211,20 @@ async function afterError<T extends Work>(
   if (now === null || hasEnded(now)) return;
   if (isRestarted(error)) {
     log.warn({ id }, 'the engine process stopped because of another job; this one goes on in the next');
+    throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
+  }
+  if (kind.isLong && isOfDisk(error)) {
+    log.warn({ error, id }, 'the job waits until the disk takes files again');
+    const { progress } = now;
+    // The disk can be the database's.
+    if (progress !== null)
+      await kind
+        .write(records, id, { progress: { ...progress, secondsLeft: null, phase: 'waiting for the disk' } })
+        .catch((failure: unknown) => log.warn({ error: failure, id }, 'could not write progress'));
+    throw new KronaError('JOB_LATER', 'The job runs again later.', { retryable: true, cause: error });
+  }
+  if (isDied(error) && job.hasAdvanced) {
+    log.warn({ error, id }, 'the engine process stopped; the job goes on in the next, as it got further');
     throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
   }
   if (isOutage(error) || (isRetryable(error) && !job.lastTry)) {

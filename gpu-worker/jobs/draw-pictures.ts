@@ -50,6 +50,8 @@ export interface DrawingOptions {
   /** Nobody waits for them. */
   readonly background: boolean;
   readonly signal: AbortSignal;
+  /** A picture is stored. */
+  readonly onKept?: () => void;
   /** After each denoising step, counted over all pictures. */
   readonly onStep?: (step: number, steps: number) => void;
   /**
@@ -68,7 +70,7 @@ export async function drawPictures(
   options: DrawingOptions,
 ): Promise<void> {
   const { records, engine } = context;
-  const { pictures, signal, onStep, onPreview } = options;
+  const { pictures, signal, onKept, onStep, onPreview } = options;
   const shown = (await records.pictures(set.id)).length;
   // Pictures are stored in order, so the stored and the held ones are the first.
   const done = shown + (await records.heldPictures(set.id)).length;
@@ -88,7 +90,7 @@ export async function drawPictures(
     {
       signal: AbortSignal.any([signal, storing.signal]),
       onEvent: (event) => {
-        if ('picture' in event) storing.add(() => store.keep(event.picture));
+        if ('picture' in event) storing.add(() => store.keep(event.picture).then(onKept));
         else if ('preview' in event) onPreview?.(store.previewOf(event.preview));
         else if ('notice' in event) context.log.warn({ set: set.id }, event.notice);
         else if ('promptLength' in event)

@@ -42,7 +42,11 @@ async function waits(setId: string, records: Records): Promise<boolean> {
   return set?.state === 'queued' && set.awaitsRunId !== null;
 }
 
-async function imagine(set: PictureSet, context: WorkerContext, { signal, report }: Conduct): Promise<void> {
+async function imagine(
+  set: PictureSet,
+  context: WorkerContext,
+  { signal, report, advance }: Conduct,
+): Promise<void> {
   const { records } = context;
   const duel = set.duelId === null ? null : await records.duel(set.duelId);
   const adapters = duel === null ? await requireAdapters(set, records) : await rivalsOf(duel, set, records);
@@ -73,6 +77,7 @@ async function imagine(set: PictureSet, context: WorkerContext, { signal, report
     ...(upscales && { upscales }),
     background: false,
     signal,
+    onKept: advance,
     onStep: show,
     onPreview: (shown) => {
       preview = shown;

@@ -1,30 +1,43 @@
 /** @file Gives the engine blobs as files. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
-import { asDiskFull } from '../../storage/blobs/name.ts';
+import { asDiskError } from '../../storage/blobs/name.ts';
 import type { WorkerContext } from './context.ts';
 
 type Files = Pick<WorkerContext, 'blobs' | 'dataFolder'>;
 
 /**
  * Copies a blob to a path, unless a file exists there. The copy appears whole or not at all.
- * @throws KronaError BLOB_NOT_FOUND, DISK_FULL
+ * @throws KronaError BLOB_NOT_FOUND, BLOB_DAMAGED, DISK_FULL
  */
 export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, path: string): Promise<void> {
   if (await exists(path)) return;
   const draft = `${path}.${randomUUID()}`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await pipeline(await blobs.stream(hash), createWriteStream(draft, { flush: true }));
+    const sum = createHash('sha256');
+    const hashing = async function* (parts: AsyncIterable<Uint8Array>) {
+      for await (const part of parts) {
+        sum.update(part);
+        yield part;
+      }
+    };
+    await pipeline(await blobs.stream(hash), hashing, createWriteStream(draft, { flush: true }));
+    if (sum.digest('hex') !== hash)
+      throw new KronaError(
+        'BLOB_DAMAGED',
+        `The blob ${hash} is damaged: it holds other bytes than were stored. Check the disk of the blob store, and restore it from a backup.`,
+      );
     await rename(draft, path);
   } catch (error) {
-    throw asDiskFull(error);
+    throw asDiskError(error);
   } finally {
-    await rm(draft, { force: true });
+    await rm(draft, { force: true }).catch(() => undefined);
   }
 }
 

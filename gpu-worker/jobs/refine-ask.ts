@@ -16,6 +16,7 @@ import { copyBlob } from './local-files.ts';
 /**
  * Returns the options of a run's refinement; null for other trainings.
  *
+ * @param begun - an earlier attempt has begun it, perhaps on another machine: it goes on, whoever is the champion by now
  * @throws KronaError CHAMPION_GONE, CHAMPION_CHANGED, CHAMPION_OTHER_MODEL, VOTES_TOO_FEW
  */
 export async function refineAsk(
@@ -23,9 +24,10 @@ export async function refineAsk(
   run: Run,
   subject: Subject,
   folder: string,
+  begun: boolean,
 ): Promise<{ readonly options: RefineOptions; readonly members: number } | null> {
   if (run.refinement === null) return null;
-  const from = await championFile(context, run.refinement.from, subject, folder);
+  const from = await championFile(context, run.refinement.from, subject, folder, begun);
   const { pairs, examples, members } = await votesOf(context, run, subject, folder);
   const picture = (hash: string): string => pictureFile(folder, hash);
   const options = {
@@ -52,11 +54,12 @@ async function championFile(
   adapterId: string,
   { name, championId }: Subject,
   folder: string,
+  begun: boolean,
 ): Promise<string> {
   const path = join(folder, 'champion.safetensors');
   if (!(await exists(path))) {
     const again = `Refine again with \`/krona refine subject:${name}\`.`;
-    if (championId !== adapterId)
+    if (championId !== adapterId && !begun)
       throw new KronaError(
         'CHAMPION_CHANGED',
         `The champion of ${name} changed before the run started. ${again}`,

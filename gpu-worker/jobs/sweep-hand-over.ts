@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
 import { isFileError, readFileIfAny } from '../../core/files.ts';
 import type { CellFiles, Run, Sweep } from '../../core/records.ts';
-import { asDiskFull } from '../../storage/blobs/name.ts';
+import { asDiskError } from '../../storage/blobs/name.ts';
 import { statePath } from '../training/resume.ts';
 import { cellFile, DONE_FILE, type SweepResult } from '../training/sweep.ts';
 import { countDone } from '../training/sweep-scores.ts';
@@ -83,7 +83,7 @@ export class SweepHandOver {
       return (await this.#context.blobs.put(createReadStream(path))).hash;
     } catch (error) {
       if (isFileError(error, 'ENOENT')) return null;
-      throw asDiskFull(error);
+      throw asDiskError(error);
     }
   }
 }

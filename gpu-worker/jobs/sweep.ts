@@ -184,6 +184,7 @@ class Sweeping {
     const before = (await this.#now()).cells.find(isIt)?.score?.step ?? 0;
     // An earlier attempt has trained it.
     if (before >= score.step) return;
+    this.#conduct.advance();
     const files = await this.#handOver.keepFiles(result);
     await this.#change((sweep) => ({
       ...sweep,

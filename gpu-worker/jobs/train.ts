@@ -41,6 +41,9 @@ const DRAWING = 'drawing samples';
 
 type TrainAsk = EngineWork['train']['ask'];
 
+/** A state is damaged, or of another run. */
+const isUnfit = (error: unknown): boolean => error instanceof KronaError && error.code.startsWith('RESUME_');
+
 export function trainJob(context: WorkerContext): JobHandler<'train'> {
   return async (job) => {
     const { runId } = job.payload;
@@ -74,6 +77,8 @@ class Training {
   #step: number;
   /** How it goes on after another attempt; null for the first. */
   #resumed: Resumed | null = null;
+  /** This attempt has saved a state, so that the next goes on from a later step. */
+  #gotFurther = false;
   /** A checkpoint's pictures are being drawn, for which the training mostly waits. */
   #drawing = false;
 
@@ -128,6 +133,7 @@ class Training {
         () => null,
         (failure: unknown) => failure,
       );
+      if (other === null && this.#gotFurther) this.#conduct.advance();
       // Where the engine died of this run's own pictures, the training only was there.
       throw other !== null && isRestarted(error) ? other : error;
     }
@@ -139,7 +145,9 @@ class Training {
     const { steps, keep } = this.#run.settings;
     this.#report('collecting photos', null);
     const common = await trainAsk(this.#context, this.#run, this.#subject, this.#conduct.signal);
-    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder);
+    // A queue that lost its jobs counts attempts anew.
+    const begun = this.#conduct.attempt > 1 || (await this.#context.records.runState(this.#run.id)) !== null;
+    const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder, begun);
     if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
     return {
       ...common,
@@ -172,6 +180,7 @@ class Training {
           return;
         }
         if ('state' in event) {
+          this.#gotFurther = true;
           if (handOver.isDue) keeping.add(() => handOver.keep());
           return;
         }
@@ -187,19 +196,44 @@ class Training {
         this.#report(this.#drawing ? DRAWING : phase, secondsLeft);
       },
     };
-    const { engine, records, log } = this.#context;
-    const training = traced(this.#run.id, 'train', () => engine.train(ask, options));
-    const result = await training.catch(async (error: unknown): Promise<TrainResult> => {
-      if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
-      log.warn({ error, id: this.#run.id }, 'the run cannot be resumed, so training starts again');
-      await records.saveRunState(this.#run.id, null);
-      if (this.#resumed !== null) this.#resumed = { ...this.#resumed, step: 0 };
-      return engine.train({ ...ask, restart: true }, options);
-    });
+    const { log } = this.#context;
+    const train = (from: TrainAsk) =>
+      traced(this.#run.id, 'train', () => this.#context.engine.train(from, options));
+    const result = await this.#resuming(handOver, train, ask);
     const { parameters, secondsPerStep, peakMemoryMiB } = result;
     log.info({ id: this.#run.id, parameters, secondsPerStep, peakMemoryMiB }, 'trained');
     if (secondsPerStep > 0) stepSeconds.observe(secondsPerStep);
     if (this.#run.refinement === null) await countTrained(this.#context.records, this.#run, secondsPerStep);
+  }
+
+  /** Trains from the state that is here; where that can't be resumed, from the stored one; else from the start. */
+  async #resuming(
+    handOver: HandOver,
+    train: (ask: TrainAsk) => Promise<TrainResult>,
+    ask: TrainAsk,
+  ): Promise<TrainResult> {
+    const { log } = this.#context;
+    const { id } = this.#run;
+    try {
+      return await train(ask);
+    } catch (error) {
+      if (!isUnfit(error)) throw error;
+      log.warn({ error, id }, 'the state of the run cannot be resumed');
+    }
+    const stored = await handOver.takeInstead();
+    if (stored !== null) {
+      this.#resumed = stored;
+      try {
+        return await train(ask);
+      } catch (error) {
+        if (!isUnfit(error)) throw error;
+        log.warn({ error, id }, 'the stored state of the run cannot be resumed either');
+        await handOver.takeInstead();
+      }
+    }
+    log.warn({ id }, 'training starts again');
+    if (this.#resumed !== null) this.#resumed = { ...this.#resumed, step: 0 };
+    return train({ ...ask, restart: true });
   }
 
   /** A resumed run scores some checkpoints again, with the same result. */

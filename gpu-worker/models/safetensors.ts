@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
-import { checkReplaceable } from '../../core/files.ts';
+import { checkReplaceable, diskProblem, diskReadOnly } from '../../core/files.ts';
 import { sizeOf } from '../graph/shapes.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
 import {
@@ -312,9 +312,12 @@ async function writeAtomically(path: string, write: (file: FileHandle) => Promis
     const folder = await open(dirname(path), 'r');
     await folder.sync().finally(() => folder.close());
   } catch (error) {
-    await rm(temporary, { force: true });
+    // A disk that has become read-only keeps it.
+    await rm(temporary, { force: true }).catch(() => undefined);
     if (error instanceof KronaError) throw error;
-    const full = errorCode(error) === 'ENOSPC';
+    const problem = diskProblem(error);
+    if (problem === 'read-only') throw diskReadOnly(error);
+    const full = problem === 'full';
     throw new KronaError(
       full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
       full

@@ -4,6 +4,7 @@ import { copyFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CheckpointScore } from '../../core/records.ts';
 import { KronaError } from '../../core/errors.ts';
+import { exists } from '../../core/files.ts';
 import { adapterLayers } from '../adapters/adapter.ts';
 import { adapterInfo } from '../adapters/files/adapter-info.ts';
 import { writeAdapter } from '../adapters/files/write-adapter.ts';
@@ -145,13 +146,16 @@ export class Checkpoints {
 
   /** The last step is a checkpoint like the others; the adapter is a copy of the best. @returns its steps */
   async #finishBest(last: number): Promise<number> {
-    if (!this.#scores.some(({ step }) => step === last)) {
-      await this.#saveAdapter(checkpointPath(this.#plan.options.out, last));
+    const { out } = this.#plan.options;
+    if (!this.#scores.some(({ step }) => step === last) || !(await exists(checkpointPath(out, last)))) {
+      await this.#saveAdapter(checkpointPath(out, last));
       await this.#score(last);
       await this.#tell(last, false);
     }
-    const { out } = this.#plan.options;
-    const step = bestOf(this.#scores)?.step ?? last;
+    // The file of an earlier attempt can be lost, or deleted by a member.
+    const there: CheckpointScore[] = [];
+    for (const score of this.#scores) if (await exists(checkpointPath(out, score.step))) there.push(score);
+    const step = bestOf(there)?.step ?? last;
     const draft = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
     await copyFile(checkpointPath(out, step), draft);
     await rename(draft, out);

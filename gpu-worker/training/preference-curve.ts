@@ -17,7 +17,7 @@ export interface CurveState {
 }
 
 type Sums = Readonly<Record<'batches' | 'loss' | 'photoLoss' | 'weight' | 'margin' | 'right', number>>;
-const NONE: Sums = { batches: 0, loss: 0, photoLoss: 0, weight: 0, margin: 0, right: 0 };
+export const NO_SUMS: Sums = { batches: 0, loss: 0, photoLoss: 0, weight: 0, margin: 0, right: 0 };
 
 /** Points of a run. */
 const POINTS = 10;
@@ -35,7 +35,7 @@ export class PreferenceCurve {
     this.#first = first;
     this.#steps = steps;
     this.#points = [...(state?.points ?? [])];
-    this.#sums = state?.sums ?? NONE;
+    this.#sums = state?.sums ?? NO_SUMS;
   }
 
   get points(): readonly PreferencePoint[] {
@@ -72,14 +72,14 @@ export class PreferenceCurve {
       heldOut: await heldOut(),
     };
     this.#points.push(point);
-    this.#sums = NONE;
+    this.#sums = NO_SUMS;
     return point;
   }
 }
 
 /** Weighted means over pairs. */
 export function pairFigures(results: readonly Pick<PairResults, 'margins' | 'weights'>[]): PairFigures {
-  const sums = results.reduce((sum, each) => plus(sum, { ...each, loss: 0, photoLoss: 0 }), NONE);
+  const sums = results.reduce((sum, each) => plus(sum, { ...each, loss: 0, photoLoss: 0 }), NO_SUMS);
   return figuresOf(sums);
 }
 

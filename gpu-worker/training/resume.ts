@@ -7,7 +7,9 @@ import type { OptimizerState } from './adamw.ts';
 import type { LossScale } from './loss-scale.ts';
 import { loadOptimizer, savedStep } from './optimizer-file.ts';
 import type { TrainPlan } from './plan.ts';
-import type { CurveState } from './preference-curve.ts';
+import { isJsonObject } from '../models/config-fields.ts';
+import { type CurveState, NO_SUMS } from './preference-curve.ts';
+import type { PairFigures, PreferencePoint } from './refine-options.ts';
 import { differences } from './run-identity.ts';
 import type { TrainOptions } from './train-options.ts';
 
@@ -74,19 +76,25 @@ export async function startingPoint(plan: TrainPlan): Promise<RunState> {
     );
   const { state } = saved;
   const losses = parsed(saved.facts, 'losses', path);
+  const scores = parsed(saved.facts, 'scores', path) ?? [];
+  const lossScale = parsed(saved.facts, 'loss_scale', path);
+  const curve = parsed(saved.facts, 'curve', path);
   const vectors = [state.parameters, state.m, state.v, ...(state.average ? [state.average] : [])];
   if (
     !isNumbers(losses) ||
     losses.length !== state.step ||
+    !isScores(scores) ||
+    !(lossScale === null || hasNumbers<LossScale>(lossScale, ['scale', 'good'])) ||
+    !(curve === null || isCurve(curve)) ||
     vectors.some((vector) => vector.length !== layout.length || !vector.every(Number.isFinite))
   )
     throw damaged(path);
   return {
     state,
     losses,
-    scores: (parsed(saved.facts, 'scores', path) ?? []) as CheckpointScore[],
-    lossScale: parsed(saved.facts, 'loss_scale', path) as LossScale | null,
-    curve: parsed(saved.facts, 'curve', path) as CurveState | null,
+    scores,
+    lossScale,
+    curve,
   };
 }
 
@@ -100,6 +108,29 @@ function parsed(facts: ReadonlyMap<string, string>, key: string, path: string): 
 
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'number');
+
+/** An object with finite numbers under these keys. */
+const hasNumbers = <T>(value: unknown, keys: readonly string[]): value is T =>
+  isJsonObject(value) && keys.every((key) => Number.isFinite(value[key]));
+
+export const isScore = (value: unknown): value is CheckpointScore =>
+  hasNumbers<CheckpointScore>(value, ['step', 'fidelity', 'alignment', 'score']);
+
+const isScores = (value: unknown): value is CheckpointScore[] => Array.isArray(value) && value.every(isScore);
+
+function isCurve(value: unknown): value is CurveState {
+  if (!isJsonObject(value) || !Array.isArray(value['points'])) return false;
+  const figures = (each: unknown) => hasNumbers<PairFigures>(each, ['margin', 'accuracy']);
+  return (
+    hasNumbers(value['sums'], Object.keys(NO_SUMS)) &&
+    value['points'].every(
+      (point) =>
+        figures(point) &&
+        hasNumbers<PreferencePoint>(point, ['step', 'loss', 'photoLoss']) &&
+        (point.heldOut === null || figures(point.heldOut)),
+    )
+  );
+}
 
 /** What is read of a saved state. @throws KronaError RESUME_DAMAGED instead of SAFETENSORS_* */
 async function readable<T>(reading: Promise<T>, path: string): Promise<T> {

@@ -5,6 +5,7 @@ import { readFileIfAny, writeWhole } from '../../core/files.ts';
 import type { CheckpointScore } from '../../core/records.ts';
 import { cellName, type Rung, type SweepCell } from '../../core/sweep-plan.ts';
 import { isJsonObject } from '../models/config-fields.ts';
+import { isScore } from './resume.ts';
 import type { modelIdentity } from '../models/model-identity.ts';
 
 type ModelIdentity = Awaited<ReturnType<typeof modelIdentity>>;
@@ -77,8 +78,12 @@ function readDone(text: string, model: ModelIdentity): DoneFile | null {
   } catch {
     return null;
   }
-  if (Array.isArray(read)) return { model, scores: read as DoneFile['scores'] };
-  return isJsonObject(read) && isJsonObject(read['model']) && Array.isArray(read['scores'])
+  if (isDone(read)) return { model, scores: read };
+  return isJsonObject(read) && isJsonObject(read['model']) && isDone(read['scores'])
     ? (read as unknown as DoneFile)
     : null;
 }
+
+const isDone = (value: unknown): value is DoneFile['scores'] =>
+  Array.isArray(value) &&
+  value.every((each) => Array.isArray(each) && typeof each[0] === 'string' && isScore(each[1]));

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { at } from '../../core/at.ts';
-import { makeFolder } from '../../core/files.ts';
+import { exists, makeFolder } from '../../core/files.ts';
 import type { CheckpointScore, Progress } from '../../core/records.ts';
 import {
   cellName,
@@ -89,8 +89,10 @@ export async function runSweep(
     for (const cell of left) {
       const adapter = cellFile(folder, cell);
       const from = rungs[n - 1]?.steps ?? 0;
+      // A finalist whose file is lost is trained again, from its state if that is left.
+      const isLost = n === rungs.length - 1 && !(await exists(adapter));
       const score =
-        done.score(cell, rung) ??
+        (isLost ? undefined : done.score(cell, rung)) ??
         (await done.add(
           cell,
           rung,

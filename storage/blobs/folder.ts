@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isFileError } from '../../core/files.ts';
 import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
-import { asDiskFull, blobMissing, checkedName, isBlobName } from './name.ts';
+import { asDiskError, blobMissing, checkedName, isBlobName } from './name.ts';
 import { dropStaleFiles } from './spool.ts';
 
 /** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
@@ -30,16 +30,17 @@ class BlobFolder implements BlobStore {
     try {
       const info = await writeDraft(draft, bytes);
       const path = this.#pathOf(info.hash);
-      if (!(await touch(path))) {
+      if (!(await touch(path, info.size))) {
         await mkdir(dirname(path), { recursive: true });
         await rename(draft, path);
         await syncFolder(dirname(path));
       }
       return info;
     } catch (error) {
-      throw asDiskFull(error);
+      throw asDiskError(error);
     } finally {
-      await rm(draft, { force: true });
+      // A disk that has become read-only keeps it.
+      await rm(draft, { force: true }).catch(() => undefined);
     }
   }
 
@@ -114,12 +115,12 @@ class BlobFolder implements BlobStore {
   }
 }
 
-/** Marks a blob as stored just now; false when it is missing. */
-async function touch(path: string): Promise<boolean> {
+/** Marks a blob as stored just now; false when it is missing, or was cut off by a fault of the disk. */
+async function touch(path: string, size: number): Promise<boolean> {
   const now = new Date();
   try {
     await utimes(path, now, now);
-    return true;
+    return (await stat(path)).size === size;
   } catch (error) {
     if (isFileError(error, 'ENOENT')) return false;
     throw error;

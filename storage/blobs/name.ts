@@ -1,6 +1,6 @@
 /** @file Names of blobs, and the errors about them that all stores have in common. */
 import { KronaError } from '../../core/errors.ts';
-import { isFileError } from '../../core/files.ts';
+import { diskProblem, diskReadOnly } from '../../core/files.ts';
 
 const NAME = /^[0-9a-f]{64}$/;
 
@@ -15,9 +15,11 @@ export function checkedName(hash: string): string {
 export const blobMissing = (hash: string): KronaError =>
   new KronaError('BLOB_NOT_FOUND', `There is no blob ${hash}; it may have been deleted.`);
 
-/** DISK_FULL for the errors of a full disk; any other error stays as it is. */
-export function asDiskFull(error: unknown): unknown {
-  if (!isFileError(error, 'ENOSPC') && !isFileError(error, 'EDQUOT')) return error;
+/** DISK_FULL or DISK_READ_ONLY for the errors of such a disk; any other error stays as it is. */
+export function asDiskError(error: unknown): unknown {
+  const problem = diskProblem(error);
+  if (problem === 'read-only') return diskReadOnly(error);
+  if (problem === null) return error;
   return new KronaError(
     'DISK_FULL',
     'The disk is full, so nothing was stored. Free some space and try again.',

@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promise
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BlobInfo } from './contract.ts';
-import { asDiskFull } from './name.ts';
+import { asDiskError } from './name.ts';
 
 /** Bytes that stay in memory: more than almost any photo or picture. */
 const IN_MEMORY = 8 * 1024 * 1024;
@@ -57,8 +57,8 @@ export async function spool(given: Uint8Array | Readable, folder: string): Promi
       parts = [];
     }
   } catch (error) {
-    await drop();
-    throw asDiskFull(error);
+    await drop().catch(() => undefined);
+    throw asDiskError(error);
   } finally {
     await file?.close();
   }

@@ -2,6 +2,7 @@
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
 import { pauseAfter } from '../../core/backoff.ts';
 import { asError, isOutage, KronaError } from '../../core/errors.ts';
+import { RecentSet } from '../../core/recent.ts';
 import { repeat } from '../../core/retrying.ts';
 import type { KindJob, KindQueue, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler, JobWorkerHandle, WorkOptions } from './contract.ts';
@@ -23,6 +24,9 @@ const LONGEST_CANCEL_CHECK = 10_000;
 
 /** Pause before a job is offered again that this program is too old for, ms: a newer worker takes it meanwhile. */
 const TOO_NEW_PAUSE = 2_000;
+
+/** Jobs that are remembered as told to be too new. */
+const TOLD = 1_000;
 
 /** Pauses of a job that a server's outage has ended, ms. */
 const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };
@@ -101,6 +105,8 @@ class RunningJobs<K extends JobKind> {
   readonly #settings: WorkerSettings<K>;
   readonly #onOutage: (error: Error) => void;
   readonly #running = new Map<string, AbortController>();
+  /** Told already: one that stays is offered again and again. */
+  readonly #tooNew = new RecentSet<string>(TOLD);
   #closing = false;
 
   /** @param onOutage - a job has failed because a server is away */
@@ -114,7 +120,8 @@ class RunningJobs<K extends JobKind> {
     if (id === undefined) throw new UnrecoverableError('A job without an id.');
     const { version = 1 } = job.data;
     if (version > this.#settings.version) {
-      this.#settings.onError(tooNew(id, version, this.#settings.version));
+      if (this.#tooNew.add(id)) this.#settings.onError(tooNew(id, version, this.#settings.version));
+      await discount(job);
       return this.#putOff(job, token, TOO_NEW_PAUSE);
     }
     const abort = new AbortController();
@@ -127,6 +134,7 @@ class RunningJobs<K extends JobKind> {
         id,
         payload: job.data.payload,
         attempt: job.attemptsStarted - (job.data.again ?? 0),
+        crashes: job.stalledCounter,
         lastTry: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
         signal: abort.signal,
       });
@@ -138,12 +146,12 @@ class RunningJobs<K extends JobKind> {
         throw new WaitingError();
       }
       if (error instanceof KronaError && error.code === 'JOB_AGAIN') {
-        await job.updateData({ ...job.data, again: (job.data.again ?? 0) + 1 });
+        await discount(job);
         await job.moveToWait(token);
         throw new WaitingError();
       }
       if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
-      if (isOutage(error)) {
+      if (isOutage(error) || (error instanceof KronaError && error.code === 'JOB_LATER')) {
         this.#onOutage(asError(error));
         await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
       }
@@ -185,6 +193,10 @@ class RunningJobs<K extends JobKind> {
     });
   }
 }
+
+/** This start counts as no attempt. */
+const discount = <K extends JobKind>(job: KindJob<K>): Promise<void> =>
+  job.updateData({ ...job.data, again: (job.data.again ?? 0) + 1 });
 
 const isReason = (signal: AbortSignal, code: string): boolean =>
   signal.aborted && signal.reason instanceof KronaError && signal.reason.code === code;

@@ -9,6 +9,8 @@ export interface JobContext<K extends JobKind> {
   readonly payload: JobPayloads[K];
   /** 1 for the first start; more after a worker crashed or was closed, or a try failed. */
   readonly attempt: number;
+  /** How many workers have crashed while they ran it. */
+  readonly crashes: number;
   /** True when the job is not tried again if this try fails with a retryable error. */
   readonly lastTry: boolean;
   /**
@@ -95,9 +97,9 @@ export interface JobQueue {
   /**
    * Runs jobs of a kind. A job whose worker crashed goes to another worker within about 15 s, with a higher `attempt`,
    * however often that happens. A KronaError that is not retryable fails the job at once; after any other error it is
-   * tried again, three times in all, and without limit after an outage (`isOutage`). One that is JOB_AGAIN doesn't count: the
+   * tried again, three times in all, and without limit after an outage (`isOutage`) and JOB_LATER, with growing pauses up to a minute and a half. One that is JOB_AGAIN doesn't count: the
    * job runs again, before those that have not started, with the same `attempt`. Jobs of a later version than this
-   * program's stay in the queue.
+   * program's stay in the queue, and lose no attempt by that.
    */
   work<K extends JobKind>(
     kind: K,

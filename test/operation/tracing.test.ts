@@ -1,6 +1,7 @@
 /** Traces: what a member asks for, what a worker does and what is shown are one trace, at a collector. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, expect, it, vi } from 'vitest';
 import { startBot } from '../../bot/main.ts';
 import { traced } from '../../core/tracing.ts';
@@ -11,6 +12,8 @@ import { PlayedWorker, sprite } from '../bot/world.ts';
 import { openHouse } from '../helpers/house.ts';
 import { until } from '../helpers/until.ts';
 
+vi.mock('node:timers/promises', () => import('../helpers/timers-promises.ts'));
+
 interface Span {
   readonly traceId: string;
   readonly name: string;
@@ -19,13 +22,16 @@ interface Span {
 
 const log = { info: () => {}, warn: () => {}, error: () => {} };
 const spans: Span[] = [];
+let endless = false;
 const collector = createServer((request, response) => {
   let body = '';
   request.setEncoding('utf8').on('data', (part: string) => (body += part));
   request.on('end', () => {
     const sent = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
     spans.push(...sent.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    response.writeHead(200, { 'content-type': 'application/json' });
+    if (endless) setInterval(() => response.write(' '), 500).unref();
+    else response.end('{}');
   });
 });
 
@@ -60,14 +66,22 @@ it('a set is one trace from the message to the picture and back, by its id', asy
     { records, log },
   );
   const { signal } = new AbortController();
-  await draw({ id: set.id, payload: { setId: set.id }, attempt: 1, lastTry: false, signal });
+  await draw({ id: set.id, payload: { setId: set.id }, attempt: 1, crashes: 0, lastTry: false, signal });
   await until(async () => (await records.postOf(set.id))?.messageId, 'the message');
+  // A collector whose answer never ends does not hold the process.
+  endless = true;
   const refused = traced(set.id, 'broken', () => Promise.reject(new KronaError('ENGINE_DIED', 'a secret')));
   await expect(refused).rejects.toThrow();
   await bot.stop();
   await house.close();
   // Sends the rest.
-  await stopTracing();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const stopped = stopTracing();
+  while (!spans.some(({ name }) => name === 'broken')) await nextTurn();
+  vi.advanceTimersByTime(3_000);
+  await stopped;
+  vi.useRealTimers();
+  collector.closeAllConnections();
   const own = spans.filter(({ traceId }) => traceId === set.id.replaceAll('-', ''));
   const names = new Set(own.map(({ name }) => name));
   expect([...names]).toEqual(expect.arrayContaining(['request', 'enqueue', 'wait', 'job', 'show']));

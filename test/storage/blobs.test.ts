@@ -1,10 +1,11 @@
 /** @file Blobs in a folder. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import { runBlobStoreTests } from './conformance/blob-store.ts';
 
@@ -16,6 +17,15 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe('blobs in a folder', () => {
   runBlobStoreTests(() => openBlobFolder(join(folder, 'blobs')));
+
+  it('that were cut off are whole again when they are stored again', async () => {
+    const blobs = await openBlobFolder(join(folder, 'blobs'));
+    const bytes = randomBytes(1000);
+    const { hash } = await blobs.put(bytes);
+    await truncate((await blobs.localPath(hash))!, 10);
+    await blobs.put(bytes);
+    expect(Buffer.from(await blobs.get(hash))).toEqual(bytes);
+  });
 
   it('leave no drafts, not even after a crash', async () => {
     const drafts = join(folder, 'blobs/drafts');
@@ -30,7 +40,12 @@ describe('blobs in a folder', () => {
   });
 });
 
-describe('a full disk', () => {
+const STATE = {
+  step: 1,
+  ...{ parameters: Float32Array.of(1), m: Float32Array.of(1), v: Float32Array.of(1), average: null },
+};
+
+describe('a full or read-only disk', () => {
   const disk = (): string => join(folder, 'disk');
   let mounted = false;
   beforeAll(async () => {
@@ -50,5 +65,14 @@ describe('a full disk', () => {
     expect(await readdir(join(disk(), 'drafts'))).toEqual([]);
     expect(await blobs.stat(kept.hash)).toEqual(kept);
     await expect(blobs.put(randomBytes(100_000))).resolves.toBeDefined();
+    // As a system does after a fault of the disk.
+    spawnSync('mount', ['-o', 'remount,ro', disk()]);
+    await expect(blobs.put(randomBytes(1000))).rejects.toMatchObject({
+      code: 'DISK_READ_ONLY',
+      retryable: true,
+    });
+    await expect(saveOptimizer(join(disk(), 'state.safetensors'), STATE)).rejects.toMatchObject({
+      code: 'DISK_READ_ONLY',
+    });
   });
 });

@@ -8,6 +8,8 @@ import { bestOf, isPastBest } from '../../gpu-worker/training/best-checkpoint.ts
 import { checkpointPath, trainedSteps } from '../../gpu-worker/training/checkpoint.ts';
 import { referencesOf, scoreOf } from '../../gpu-worker/training/built-in-score.ts';
 import { judgingPhotos, trainedPhotos } from '../../gpu-worker/training/held-out-photos.ts';
+import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
+import { statePath } from '../../gpu-worker/training/resume.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions, TrainResult } from '../../gpu-worker/training/train-options.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
@@ -142,6 +144,20 @@ describe('a run that keeps the best', () => {
       expect(resumed.scores).toEqual(whole.scores);
       expect(await readFile(resumed.adapter)).toEqual(await readFile(whole.adapter));
     }
+  });
+
+  it('gives the best of the checkpoints that are left, where one was lost before it was resumed', async () => {
+    const stop = new AbortController();
+    const options = run('lost', { steps: 6, patience: 9 });
+    const onProgress = ({ phase, step }: { phase: string; step: number }) =>
+      phase === 'training' && step === 4 && stop.abort(new Error('stopped'));
+    await expect(trainAdapter(options, { signal: stop.signal, onProgress })).rejects.toThrow('stopped');
+    const { state, facts } = (await loadOptimizer(statePath(options.out)))!;
+    const [score] = JSON.parse(facts.get('scores')!) as CheckpointScore[];
+    const scores = JSON.stringify([{ ...score, score: 2 }]);
+    await saveOptimizer(statePath(options.out), state, { ...Object.fromEntries(facts), scores });
+    await rm(checkpointPath(options.out, 3));
+    expect((await trainAdapter({ ...options, resume: true })).steps).toBe(6);
   });
 
   it('goes on with more steps where its state is kept', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
+import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import type { TrainOptions } from '../../gpu-worker/training/train-options.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
@@ -106,6 +107,19 @@ it('a damaged state says so, and what a killed attempt left is removed', async (
   broken.writeFloatLE(NaN, offset);
   await writeFile(statePath, broken);
   await refused({}).toMatchObject(damaged);
+  await writeFile(statePath, state);
+  const { state: numbers, facts } = (await loadOptimizer(statePath))!;
+  for (const [fact, value] of [
+    ['scores', [{ step: 20 }]],
+    ['loss_scale', 5],
+    ['curve', { points: [{}], sums: {} }],
+  ] as const) {
+    await saveOptimizer(statePath, numbers, {
+      ...Object.fromEntries(facts),
+      [fact]: JSON.stringify(value),
+    });
+    await refused({}).toMatchObject(damaged);
+  }
 
   const draft = (name: string) => join(folder, `.${name}.safetensors.0123456789ab.tmp`);
   for (const name of ['stopped', 'stopped.state', 'stopped-000002', 'stopped-other'])

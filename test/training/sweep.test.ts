@@ -121,7 +121,17 @@ describe('a sweep', () => {
     // A power cut can leave the end of a file empty.
     await writeFile(path, text.slice(0, -10));
     await expect(runSweep(sweep('whole'))).rejects.toMatchObject({ code: 'RESUME_DAMAGED' });
+    await writeFile(path, JSON.stringify({ model, scores: [[7, { step: 20 }]] }));
+    await expect(runSweep(sweep('whole'))).rejects.toMatchObject({ code: 'RESUME_DAMAGED' });
     await writeFile(path, text);
+  });
+
+  it('trains a finalist again whose file is lost, from its state', async () => {
+    const whole = await runSweep(sweep('whole'));
+    const bytes = await readFile(whole[0]!.adapter);
+    await rm(whole[0]!.adapter);
+    expect(await runSweep(sweep('whole'))).toEqual(whole);
+    expect(await readFile(whole[0]!.adapter)).toEqual(bytes);
   });
 
   it('needs a constant learning rate', async () => {

@@ -210,15 +210,17 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
 
   it('retries temporary faults, three times in all, but not coded errors', async () => {
     const tries = new Map<string, [attempt: number, lastTry: boolean][]>();
+    const crashes = new Set<number>();
     const [passing, lasting, refused, away] = [await train(), await train(), await train(), await train()];
     await working(
       async (job) => {
         tries.set(job.id, [...(tries.get(job.id) ?? []), [job.attempt, job.lastTry]]);
+        crashes.add(job.crashes);
         if (job.id === passing && job.attempt === 1)
           throw new KronaError('BUSY', 'Busy.', { retryable: true });
-        // A server that is away doesn't count.
+        // A disk or a server that is away doesn't count.
         if (job.id === away && job.attempt === 1)
-          throw new KronaError('BLOBS_UNREACHABLE', 'Away.', { retryable: true });
+          throw new KronaError('JOB_LATER', 'A full disk.', { retryable: true });
         if (job.id === lasting) throw new Error('a bug');
         if (job.id === refused) throw new KronaError('PHOTO_EMPTY', 'The photo is empty.');
       },
@@ -229,6 +231,7 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
         await ends(away, 'completed');
       },
     );
+    expect([...crashes]).toEqual([0]);
     expect(tries.get(away)).toEqual([
       [1, false],
       [2, false],
@@ -273,14 +276,14 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     expect(reasons).toEqual(['JOB_INTERRUPTED']);
     expect(await bot.state('train', first)).toBe('waiting');
     expect(await bot.position('train', first)).toBe(1);
-    const ran: [string, number][] = [];
+    const ran: [string, number, number][] = [];
     await working(
-      async (job) => void ran.push([job.id, job.attempt]),
+      async (job) => void ran.push([job.id, job.attempt, job.crashes]),
       () => ends(second, 'completed'),
     );
     expect(ran).toEqual([
-      [first, 2],
-      [second, 1],
+      [first, 2, 0],
+      [second, 1, 0],
     ]);
   });
 
@@ -293,10 +296,10 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
       child.kill('SIGKILL');
     }
     await once(child, 'exit');
-    const ran: [string, number][] = [];
+    const ran: [string, attempt: number, crashes: number][] = [];
     await working(
       async (job) => {
-        ran.push([job.id, job.attempt]);
+        ran.push([job.id, job.attempt, job.crashes]);
         // Still busy when the dead worker's claim runs out.
         if (job.id === second) {
           await vi.waitFor(async () => expect(await bot.position('train', first)).toBe(1), PATIENCE);
@@ -305,9 +308,9 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
       () => ends(third, 'completed'),
     );
     expect(ran).toEqual([
-      [second, 1],
-      [first, 2],
-      [third, 1],
+      [second, 1, 0],
+      [first, 2, 1],
+      [third, 1, 0],
     ]);
   });
 
@@ -324,9 +327,10 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
         expect(await bot.state('train', newer)).toBe('waiting');
       },
     );
-    await later.work('train', async ({ id }) => void ran.push(`${id} later`));
+    // It was offered, but never begun.
+    await later.work('train', async ({ id, attempt }) => void ran.push(`${id} later, attempt ${attempt}`));
     await ends(newer, 'completed').finally(() => later.close());
-    expect(ran).toEqual([older, `${newer} later`]);
+    expect(ran).toEqual([older, `${newer} later, attempt 1`]);
   });
 
   it('asks before each job whether to take it, and shows which it would be', async () => {
