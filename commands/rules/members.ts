@@ -11,8 +11,7 @@ const MEMBER = /^<@!?(\w+(?:\/\w+)?)(?:\|([^>]*))?>$/;
 const ROLE = /^<(?:@&|!subteam\^)(\w+)(?:\|[^>]*)?>$/;
 
 /**
- * Finds a member by a typed name or mention, for a moderator. A mentioned member can be new to Krona; not in the web chat, where
- * members choose their names, which nobody else can take.
+ * Finds a member by a typed name or mention, for a moderator: a mentioned member can be new to Krona, and is stored then.
  *
  * @param others - further members to search, besides those who have used Krona in the channel
  * @throws KronaError MEMBER_UNKNOWN, MEMBER_AMBIGUOUS
@@ -25,16 +24,16 @@ export async function requireMember(
 ): Promise<Member> {
   const { platform } = channel;
   const [, mentioned, label] = MEMBER.exec(typed) ?? [];
-  if (mentioned !== undefined) {
-    const known = await records.memberByExternalId(platform, mentioned);
-    if (known !== null) return known;
-    if (platform !== 'web') return records.member(platform, mentioned, label || mentioned);
-  }
+  if (mentioned !== undefined)
+    return (
+      (await records.memberByExternalId(platform, mentioned)) ??
+      (await records.member(platform, mentioned, label || mentioned))
+    );
   return requireMemberHere(records, channel, typed, others);
 }
 
 /**
- * Finds a member who has used Krona in a channel by a typed name or mention.
+ * Finds a member who has used Krona in a channel by a typed name or mention; stores nothing, and tells nothing of anybody else.
  *
  * @param others - further members to search
  * @throws KronaError MEMBER_UNKNOWN, MEMBER_AMBIGUOUS
