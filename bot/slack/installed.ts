@@ -95,7 +95,8 @@ export class InstalledWorkspaces {
       pause: (error, failures) => {
         this.#warn(error);
         known.isLost = error instanceof KronaError && error.code === 'SLACK_TOKEN_INVALID';
-        return known.isLost ? null : pauseAfter(failures, PAUSES);
+        const isCurrent = this.#known.get(serverId) === known;
+        return known.isLost || !isCurrent ? null : pauseAfter(failures, PAUSES);
       },
     });
     underWay.add(known.begun);
@@ -138,8 +139,9 @@ export class InstalledWorkspaces {
     const { log, records, stopping } = this.#parts;
     for (const pause of DOUBTS) {
       await sleep(pause, undefined, { signal: stopping }).catch(() => undefined);
+      const isRemoved = await workspace.isRemoved().catch(() => false);
       if (stopping.aborted || this.#known.get(team) !== known) return;
-      if (!(await workspace.isRemoved().catch(() => false))) continue;
+      if (!isRemoved) continue;
       this.#known.delete(team);
       log.info({ workspace: team }, 'Slack: Krona was removed from a workspace');
       await records.removeInstallation('slack', team);
