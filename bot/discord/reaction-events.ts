@@ -34,6 +34,9 @@ export interface ReactionEventsParts {
   readonly missed: (message: MessagePlace) => void;
 }
 
+/** Bots have no vote. */
+const BOT = 'bot';
+
 /** Where a reaction was. */
 interface Spot {
   readonly channel_id: string;
@@ -79,7 +82,7 @@ export class ReactionEvents {
   async #added(data: ReactionData): Promise<void> {
     const member = await this.#member(data);
     if (member === null) this.#parts.missed(this.#messageOf(data));
-    else await this.#hand(data, { member, added: true });
+    else if (member !== BOT) await this.#hand(data, { member, added: true });
   }
 
   async #removed(data: ReactionData): Promise<void> {
@@ -113,19 +116,19 @@ export class ReactionEvents {
     return { channel: this.#parts.places.of(channelId, guildId), messageId };
   }
 
-  /** Returns who reacted; null when Discord can't be asked. */
-  async #member(data: ReactionData): Promise<Party | null> {
+  /** Returns who reacted; null when Discord can't be asked, BOT for any bot. */
+  async #member(data: ReactionData): Promise<Party | typeof BOT | null> {
     const { client, rest, log } = this.#parts;
     const externalId = data.user_id;
     if ('member' in data && data.member) {
       const { nick, user } = data.member;
       return { externalId, name: nick ?? user.global_name ?? user.username };
     }
-    const known = client.guilds.cache.get(data.guild_id ?? '')?.members.cache.get(externalId)?.displayName;
-    if (known !== undefined) return { externalId, name: known };
+    const known = client.guilds.cache.get(data.guild_id ?? '')?.members.cache.get(externalId);
+    if (known !== undefined) return known.user.bot ? BOT : { externalId, name: known.displayName };
     try {
       const user = await rest.ask<RESTGetAPIUserResult>('get', Routes.user(externalId));
-      return { externalId, name: user.global_name ?? user.username };
+      return user.bot ? BOT : { externalId, name: user.global_name ?? user.username };
     } catch (error) {
       log.warn({ error }, 'could not find out who reacted');
       return null;

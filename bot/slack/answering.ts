@@ -52,8 +52,8 @@ export class Answering {
       const { keys } = await renderer.send(card, (rendered) => answers.tell(caller, rendered));
       if (keys.length === 0) return;
       const whisper = randomUUID();
-      await files.shows(whisper, keys);
-      setTimeout(() => underWay.add(files.shows(whisper, [])), WHISPER_LASTS).unref();
+      await files.whispers(whisper, keys);
+      setTimeout(() => underWay.add(files.whispers(whisper, [])), WHISPER_LASTS).unref();
     } catch (error) {
       log.warn({ error }, 'Slack: could not tell a member something');
     }

@@ -16,7 +16,8 @@ import { commandOfForm, photoForm, type PhotoFormData, REMIX } from '../photo-fo
 import type { Caller } from './answers.ts';
 import { type Asked, type Entrance, notHere } from './entrance.ts';
 import { COMPLETED, type FilledForm, type FormPurpose, formView } from './forms.ts';
-import type { Members } from './members.ts';
+import { slackId, type Ids } from './ids.ts';
+import { type Members, party } from './members.ts';
 import { inPlainText, type Mention, optionsOf, readText, refusePlainMentions } from './mentions.ts';
 import type { PhotoDownloads } from './photo-download.ts';
 import { isDirect, type Places } from './places.ts';
@@ -30,6 +31,7 @@ const NAME = 60;
 export interface CommandEventsParts {
   readonly api: SlackApi;
   readonly members: Members;
+  readonly ids: Ids;
   readonly places: Places;
   readonly downloads: PhotoDownloads;
   readonly entrance: Entrance;
@@ -89,7 +91,7 @@ export class CommandEvents {
       const { name: command, action, options: parsed } = parseCommandLine(line);
       const { data } = declared(command, action);
       refusePlainMentions(parsed, data);
-      const options = this.#named(mentions).then((named) => optionsOf(parsed, data, named));
+      const options = this.#named(mentions).then((named) => optionsOf(parsed, data, named, this.#parts.ids));
       const form = photoForm(command, action);
       if (form === null) this.#invoke(asked, { command, action, attachments: [] }, options);
       else await this.#openForm(asked, form, { command, action, files: [] }, await options, trigger);
@@ -140,10 +142,11 @@ export class CommandEvents {
 
   /** A form that was sent. */
   submit({ place, responseUrl, at, command, action }: FormPurpose, form: FilledForm, user: Person): void {
-    const caller = { channelId: place.externalId, userId: user.id, responseUrl, at };
+    const channelId = slackId(place.externalId);
+    const caller = { channelId, userId: user.id, responseUrl, at };
     const attachments = form.files.map((file) => this.#parts.downloads.attachment(file));
     const asked = {
-      place: this.#parts.places.named(place.externalId, place.name),
+      place: this.#parts.places.named(channelId, place.name),
       caller,
       userName: user.name ?? user.id,
     };
@@ -162,12 +165,19 @@ export class CommandEvents {
     typed: string,
     user: Person,
   ): Promise<readonly string[]> {
-    const member = { externalId: user.id, name: user.name ?? user.id };
     const option = actionId.slice(COMPLETED.length);
     const { members, handlers, places } = this.#parts;
-    const { moderator } = await members.person(member.externalId, member.name);
-    const channel = places.named(place.externalId, place.name);
-    return handlers.onCompletion({ channel, member, moderator, command, action, option, typed });
+    const { moderator, ...member } = await members.person(user.id, user.name ?? user.id);
+    const channel = places.named(slackId(place.externalId), place.name);
+    return handlers.onCompletion({
+      channel,
+      member: party(member),
+      moderator,
+      command,
+      action,
+      option,
+      typed,
+    });
   }
 
   #invoke(asked: Asked, what: Invoked, options: Promise<OptionValues>): void {
@@ -217,7 +227,7 @@ export class CommandEvents {
 
 /** Before a form is opened in vain. @throws KronaError NOT_HERE */
 function refuseDirect({ externalId, name }: Place): void {
-  if (isDirect(externalId, name)) throw notHere();
+  if (isDirect(slackId(externalId), name)) throw notHere();
 }
 
 interface Person {

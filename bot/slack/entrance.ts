@@ -61,7 +61,7 @@ export class Entrance {
     const entered = this.#lanes.run(place.externalId, async () => {
       const known = Promise.all([members.person(caller.userId, userName), members.groupsOf(caller.userId)]);
       // When Slack limits these questions, the channel does not wait: the member has no rights beyond everybody's.
-      const unknown = { externalId: caller.userId, name: userName, moderator: false, bot: false };
+      const unknown = members.unknown(caller.userId, userName);
       const [[person, roles], channel] = await Promise.all([
         Promise.race([known, sleep(LONGEST_QUESTION, [unknown, []] as const, { ref: false })]),
         Promise.race([places.settled(place), sleep(LONGEST_QUESTION, place, { ref: false })]),

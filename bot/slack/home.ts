@@ -9,6 +9,7 @@ import { MAX_FILES, MAX_PHOTOS } from '../../commands/photos/photo-intake.ts';
 import { plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Member, Run } from '../../core/records.ts';
+import { slackId } from './ids.ts';
 import { cut, MAX_TEXT, mrkdwn } from './text.ts';
 
 /** Runs per channel that are read, newest first. */
@@ -40,14 +41,15 @@ interface Belongings {
   readonly limits: readonly string[];
 }
 
-async function belongings(member: Member, { records }: CommandContext): Promise<Belongings> {
+async function belongings(member: Member, team: string, { records }: CommandContext): Promise<Belongings> {
   const subjects: string[] = [];
   const runs: { readonly at: number; readonly text: string }[] = [];
   const limits: string[] = [];
   let open = 0;
-  for (const channel of await records.channels('slack')) {
+  const channels = await records.channels('slack');
+  for (const channel of channels.filter(({ serverId }) => serverId === null || serverId === team)) {
     // A channel is named by its id: Slack shows the name only to members who can see it.
-    const where = `<#${channel.externalId}>`;
+    const where = `<#${slackId(channel.externalId)}>`;
     const names = new Map<string, string>();
     for (const subject of await records.subjects(channel.id)) {
       names.set(subject.id, subject.name);
@@ -79,9 +81,13 @@ async function belongings(member: Member, { records }: CommandContext): Promise<
 const listed = (lines: readonly string[], none: string): types.SectionBlock =>
   section(lines.length === 0 ? none : lines.slice(0, MOST_SHOWN).join('\n'));
 
-/** The view of a member's Home tab. Reads only. */
-export async function homeView(member: Member, context: CommandContext): Promise<types.HomeView> {
-  const { subjects, runs, open, limits } = await belongings(member, context);
+/** The view of a member's Home tab in a workspace. Reads only. */
+export async function homeView(
+  member: Member,
+  team: string,
+  context: CommandContext,
+): Promise<types.HomeView> {
+  const { subjects, runs, open, limits } = await belongings(member, team, context);
   return {
     type: 'home',
     blocks: [

@@ -173,17 +173,20 @@ export class Incoming {
   }
 
   async #home(user: string): Promise<void> {
-    const { members, context, api } = this.#parts;
+    const { members, context, api, team } = this.#parts;
     const { externalId, name } = await members.person(user);
     const member = await context.records.member('slack', externalId, name);
-    const view = await homeView(member, context);
+    const view = await homeView(member, team, context);
     await api.call('views.publish', (client) => client.views.publish({ user_id: user, view }));
   }
 }
 
 function actionOf(pressed: BlockElementAction): string | null {
   if (pressed.type === 'button') return pressed.value ?? pressed.action_id;
-  return pressed.type === 'static_select' ? pressed.selected_option.value : null;
+  if (pressed.type !== 'static_select') return null;
+  // null, beyond Slack's types, where a choice was taken back.
+  const chosen: typeof pressed.selected_option | null = pressed.selected_option;
+  return chosen?.value ?? null;
 }
 
 const isRetry = ({ retryNum }: Context): boolean => (retryNum ?? 0) > 0;

@@ -4,6 +4,7 @@ import type { Party } from '../gateway.ts';
 import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
 import { reasonOf } from './failures.ts';
+import type { Ids } from './ids.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** How long an answer is used, ms: a promotion or a new name is known after that. */
@@ -22,6 +23,12 @@ export const party = ({ externalId, name }: Party): Party => ({ externalId, name
 
 type User = NonNullable<webApi.UsersInfoResponse['user']>;
 
+/** The workspace whose app asks. */
+export interface OwnWorkspace {
+  readonly team: string;
+  readonly ids: Ids;
+}
+
 interface KnownPerson {
   readonly until: number;
   readonly person: Promise<Person>;
@@ -29,16 +36,15 @@ interface KnownPerson {
 
 export class Members {
   readonly #api: SlackApi;
-  readonly #team: () => string;
+  readonly #workspace: () => OwnWorkspace;
   readonly #log: Log;
   readonly #people = new RecentMap<string, KnownPerson>(REMEMBERED);
   #groups: { readonly until: number; readonly ofUser: Promise<ReadonlyMap<string, string[]>> } | null = null;
   #complained = false;
 
-  /** @param team - the app's own workspace, '' until it is known */
-  constructor(api: SlackApi, team: () => string, log: Log) {
+  constructor(api: SlackApi, workspace: () => OwnWorkspace, log: Log) {
     this.#api = api;
-    this.#team = team;
+    this.#workspace = workspace;
     this.#log = log;
   }
 
@@ -49,6 +55,11 @@ export class Members {
     const person = this.#ask(id, name);
     this.#people.set(id, { until: Date.now() + PERSON_FOR, person });
     return person;
+  }
+
+  /** Somebody of whom Slack does not tell: without rights beyond everybody's. */
+  unknown(id: string, name: string): Person {
+    return { externalId: this.#workspace().ids.record(id), name, moderator: false, bot: false };
   }
 
   /** Ids of the user groups that a member is in; none where the app can't read them. */
@@ -62,7 +73,7 @@ export class Members {
     try {
       const { user } = await this.#api.call('users.info', (client) => client.users.info({ user: id }));
       return {
-        externalId: id,
+        externalId: this.#workspace().ids.record(id),
         name: user?.profile?.display_name || user?.profile?.real_name || user?.name || name,
         // In a shared channel there are admins of other workspaces.
         moderator: (user?.is_admin === true || user?.is_owner === true) && this.#isOwn(user),
@@ -73,13 +84,13 @@ export class Members {
       if (!this.#complained && reasonOf(error) !== 'user_not_found')
         this.#log.warn({ error }, 'Slack: could not look a member up; they do not count as an admin');
       this.#complained = true;
-      return { externalId: id, name, moderator: false, bot: false };
+      return this.unknown(id, name);
     }
   }
 
   /** Whether somebody belongs to the app's workspace, also as one of several of an organization. */
   #isOwn({ team_id: team, is_stranger: stranger, enterprise_user: grid }: User): boolean {
-    const own = this.#team();
+    const { team: own } = this.#workspace();
     return stranger !== true && (team === own || grid?.teams?.includes(own) === true);
   }
 

@@ -5,6 +5,7 @@
  */
 import type { OptionValues, SubcommandData } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
+import type { Ids } from './ids.ts';
 import { unescapeText } from './text.ts';
 
 /** Something that Slack has expanded: its id, and its name where Slack says it. */
@@ -55,10 +56,10 @@ const filled = (text: string, mentions: readonly Mention[], show: (mention: Ment
 const shown = ({ kind, id, name }: Mention): string => SIGNS[kind] + (name ?? id);
 
 /** As commands/rules/members.ts reads it. */
-function withId(mention: Mention): string {
+function withId(mention: Mention, ids: Ids): string {
   const { kind, id, name } = mention;
   const label = name === null ? '' : `|${name.replace(/[<>|]/g, '')}`;
-  if (kind === 'member') return `<@${id}${label}>`;
+  if (kind === 'member') return `<@${ids.record(id)}${label}>`;
   return kind === 'group' ? `<!subteam^${id}${label}>` : shown(mention);
 }
 
@@ -71,12 +72,17 @@ export function optionsOf(
   parsed: OptionValues,
   { options }: SubcommandData,
   mentions: readonly Mention[],
+  ids: Ids,
 ): OptionValues {
   const takeIds = options.filter((option) => option.mentions).map(({ name }) => name);
+  /** A mention can also be typed in full. */
+  const typed = (text: string) => text.replace(/<@([A-Z0-9]+)/g, (_, id: string) => `<@${ids.record(id)}`);
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => [
       name,
-      filled(String(value), mentions, takeIds.includes(name) ? withId : shown),
+      takeIds.includes(name)
+        ? filled(typed(String(value)), mentions, (mention) => withId(mention, ids))
+        : filled(String(value), mentions, shown),
     ]),
   );
 }

@@ -7,6 +7,7 @@ import type { RecordStore } from '../../storage/records.ts';
 import type { Place } from '../gateway.ts';
 import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
+import { slackId, type Ids } from './ids.ts';
 import type { SlackApi } from './web-api.ts';
 
 const REMEMBERED = 5_000;
@@ -21,6 +22,7 @@ export interface PlacesParts {
   readonly records: RecordStore;
   /** The workspace. */
   readonly team: string;
+  readonly ids: Ids;
   readonly log: Log;
 }
 
@@ -40,29 +42,32 @@ export class Places {
   }
 
   /** A channel as an event named it. */
-  named(externalId: string, name: string): Place {
-    const known = this.#names.get(externalId);
+  named(id: string, name: string): Place {
+    const known = this.#names.get(id);
     const shown = name === PRIVATE || name === UNNAMED ? (known ?? UNNAMED) : name;
-    this.#names.set(externalId, shown);
-    return { externalId, name: shown, serverId: this.#parts.team };
+    this.#names.set(id, shown);
+    const { ids, team } = this.#parts;
+    return { externalId: ids.record(id), name: shown, serverId: team };
   }
 
   /** A channel of which only the id is known; its name comes from the records, else it is the id. */
-  async known(externalId: string): Promise<Place> {
-    const name = this.#names.get(externalId);
-    if (name !== undefined) return this.named(externalId, name);
-    const found = await this.#parts.records.channelByExternalId('slack', externalId);
-    return this.named(externalId, found?.name ?? externalId);
+  async known(id: string): Promise<Place> {
+    const name = this.#names.get(id);
+    if (name !== undefined) return this.named(id, name);
+    const { ids, records } = this.#parts;
+    const found = await records.channelByExternalId('slack', ids.record(id));
+    return this.named(id, found?.name ?? id);
   }
 
   /** A channel with the name that Slack tells where its event did not; null: a direct message, of two or several. */
   async settled({ externalId, name }: Place): Promise<Place | null> {
-    if (isDirect(externalId, name)) return null;
-    if (name !== UNNAMED) return this.named(externalId, name);
-    const asked = this.#asked.get(externalId) ?? this.#ask(externalId);
-    this.#asked.set(externalId, asked);
+    const id = slackId(externalId);
+    if (isDirect(id, name)) return null;
+    if (name !== UNNAMED) return this.named(id, name);
+    const asked = this.#asked.get(id) ?? this.#ask(id);
+    this.#asked.set(id, asked);
     const conversation = await asked;
-    return conversation.direct ? null : this.named(externalId, conversation.name ?? name);
+    return conversation.direct ? null : this.named(id, conversation.name ?? name);
   }
 
   async #ask(channel: string): Promise<Conversation> {

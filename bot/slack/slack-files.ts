@@ -26,11 +26,19 @@ export interface ShownFile {
   bytes(): Promise<Uint8Array>;
 }
 
+interface Known {
+  readonly id: Promise<string>;
+  /** Of a record's blob: deleted with the record. */
+  readonly isBlob: boolean;
+  /** A message in a channel shows it, perhaps one of an earlier process. */
+  isLasting: boolean;
+}
+
 export class SlackFiles {
   readonly #uploading: Uploading;
   readonly #deletion: FileDeletion;
   readonly #blobs: CommandContext['blobs'];
-  readonly #ids = new RecentMap<string, Promise<string>>(REMEMBERED);
+  readonly #ids = new RecentMap<string, Known>(REMEMBERED);
   /** Keys that each message shows, by channel and ts. */
   readonly #shownBy = new RecentMap<string, ReadonlySet<string>>(REMEMBERED);
 
@@ -63,8 +71,14 @@ export class SlackFiles {
     return ids;
   }
 
-  /** Notes what a message shows now; files that no message shows any more are deleted at Slack. */
+  /** Notes what a message in a channel shows now; files that no message shows any more are deleted at Slack. */
   async shows(message: string, keys: readonly string[]): Promise<void> {
+    for (const known of keys.flatMap((key) => this.#ids.get(key) ?? [])) known.isLasting = true;
+    await this.whispers(message, keys);
+  }
+
+  /** The same of a message to one member. When that is gone, what messages in channels show stays. */
+  async whispers(message: string, keys: readonly string[]): Promise<void> {
     const before = this.#shownBy.get(message) ?? new Set<string>();
     const current = new Set(keys);
     this.#shownBy.delete(message);
@@ -72,9 +86,9 @@ export class SlackFiles {
     const shown = new Set([...this.#shownBy.values()].flatMap((set) => [...set]));
     for (const key of before) {
       const known = current.has(key) || shown.has(key) ? undefined : this.#ids.get(key);
-      if (known === undefined) continue;
+      if (known === undefined || (known.isBlob && known.isLasting)) continue;
       this.#ids.delete(key);
-      const id = await known.catch(() => null);
+      const id = await known.id.catch(() => null);
       // Nobody sees the file any more: failing to delete it costs a little space.
       if (id !== null) await this.#deletion.delete(id).catch(() => undefined);
     }
@@ -84,7 +98,7 @@ export class SlackFiles {
   async forgetDeleted(keys: readonly string[]): Promise<boolean> {
     let forgotten = false;
     for (const key of keys) {
-      const id = await this.#ids.get(key)?.catch(() => null);
+      const id = await this.#ids.get(key)?.id.catch(() => null);
       if (!id || (await this.#uploading.state(id)) !== 'gone') continue;
       this.#ids.delete(key);
       forgotten = true;
@@ -93,16 +107,24 @@ export class SlackFiles {
   }
 
   async #idOf(file: ShownFile): Promise<string | null> {
-    let known = this.#ids.get(file.key);
-    if (known === undefined) {
-      known = this.#standing(file).then((id) => id ?? this.#uploadImage(file));
-      this.#ids.set(file.key, known);
-      known.catch(() => this.#ids.delete(file.key));
-    }
-    return known.catch((error: unknown) => {
+    const known = this.#ids.get(file.key) ?? this.#find(file);
+    return known.id.catch((error: unknown) => {
       if (error instanceof KronaError && error.code === 'BLOB_NOT_FOUND') return null;
       throw error;
     });
+  }
+
+  #find(file: ShownFile): Known {
+    const standing = this.#standing(file);
+    const id = standing.then((its) => its ?? this.#uploadImage(file));
+    const known: Known = { id, isBlob: file.key === file.source, isLasting: false };
+    this.#ids.set(file.key, known);
+    id.catch(() => this.#ids.delete(file.key));
+    standing.then(
+      (its) => (known.isLasting ||= its !== null),
+      () => undefined,
+    );
+    return known;
   }
 
   /** Returns the id of a file that an earlier process has uploaded; null when there is none ready to use. */

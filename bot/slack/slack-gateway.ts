@@ -9,14 +9,13 @@ import type { CommandContext } from '../../commands/contract.ts';
 import type { SlackConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Channel, Installation } from '../../core/records.ts';
-import { oncePerState, retry } from '../../core/retrying.ts';
-import { seal, unseal } from '../../core/sealed.ts';
-import { pauseAfter } from '../../core/backoff.ts';
+import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, Outage, Party, StandingReaction } from '../gateway.ts';
 import { UnderWay } from '../under-way.ts';
 import { tokenInvalid } from './failures.ts';
 import { HttpReceiver } from './http-receiver.ts';
+import { slackId } from './ids.ts';
+import { InstalledWorkspaces } from './installed.ts';
 import { type Installed, OAuth } from './oauth.ts';
 import { SocketReceiver } from './socket-receiver.ts';
 import { teamOf } from './team-of.ts';
@@ -24,8 +23,8 @@ import { Workspace, type WorkspaceParts } from './workspace.ts';
 
 /** A connection lost for longer may have cost events: Slack sends them again only for a while. */
 const AWAY = 10_000;
-/** Pauses between tries to reach Slack for a workspace. */
-const PAUSES = { first: 5_000, longest: 10 * 60_000 };
+/** How long an event waits for its workspace to be served, ms: Slack waits 3 s. */
+const LONGEST_WAIT = 2_500;
 
 export interface SlackParts {
   readonly config: SlackConfig;
@@ -46,17 +45,14 @@ export class SlackGateway implements Gateway {
   readonly #receiver: SocketReceiver | HttpReceiver;
   /** The workspace of SLACK_BOT_TOKEN. */
   readonly #home: Workspace | null;
-  /** Those in which the app was installed by OAuth, by Slack's id. */
-  readonly #installed = new Map<string, Workspace>();
+  readonly #installed: InstalledWorkspaces;
   readonly #underWay = new UnderWay();
   readonly #stopping = new AbortController();
-  readonly #warn: (error: unknown) => void;
   #handlers: GatewayHandlers | null = null;
 
   constructor(parts: SlackParts) {
-    const { config, log, secret } = parts;
+    const { config, log, secret, context } = parts;
     this.#parts = parts;
-    this.#warn = oncePerState((error) => log.warn({ error }, 'Slack: a workspace cannot be served'));
     this.#home =
       config.botToken === null
         ? null
@@ -64,6 +60,13 @@ export class SlackGateway implements Gateway {
             ...{ token: config.botToken, origin: 'SLACK_BOT_TOKEN', team: null },
             onRemoved: () => log.warn({}, 'Slack: Krona was removed from the workspace of SLACK_BOT_TOKEN'),
           });
+    this.#installed = new InstalledWorkspaces({
+      ...{ secret, records: context.records, log },
+      underWay: this.#underWay,
+      stopping: this.#stopping.signal,
+      workspace: (its) => this.#workspace(its),
+      start: (workspace) => this.#start(workspace),
+    });
     this.#oauth =
       config.oauth &&
       new OAuth({
@@ -115,7 +118,8 @@ export class SlackGateway implements Gateway {
     await this.#home?.start(handlers);
     if (config.appToken !== null && !config.appToken.startsWith('xapp-'))
       throw tokenInvalid('SLACK_APP_TOKEN');
-    for (const installation of await context.records.installations('slack')) this.#open(installation);
+    for (const installation of await context.records.installations('slack'))
+      if (installation.serverId !== this.#home?.team) this.#installed.open(installation);
     await this.#receiver.start();
   }
 
@@ -144,7 +148,7 @@ export class SlackGateway implements Gateway {
   }
 
   invite(channel: Channel, messageId: string, card: Card): void {
-    this.#find(channel)?.invite(channel, messageId, card);
+    this.#find(channel.serverId)?.invite(channel, messageId, card);
   }
 
   async tellOutage(outage: Outage, places: readonly Party[]): Promise<void> {
@@ -157,27 +161,43 @@ export class SlackGateway implements Gateway {
   }
 
   #all(): Workspace[] {
-    return [...(this.#home ? [this.#home] : []), ...this.#installed.values()];
+    return [...(this.#home ? [this.#home] : []), ...this.#installed.all];
   }
 
-  #find({ serverId }: Pick<Channel, 'serverId'>): Workspace | null {
-    if (serverId === null || serverId === this.#home?.team) return this.#home;
-    // A channel that workspaces share can be recorded as of one that has no app.
-    return this.#installed.get(serverId) ?? (this.#installed.size === 0 ? this.#home : null);
+  /** @returns null: known, and not served (yet); undefined: Krona isn't there */
+  #find(team: string | null): Workspace | null | undefined {
+    if (team === null || team === this.#home?.team) return this.#home ?? undefined;
+    const installed = this.#installed.find(team);
+    // Somebody of a workspace that has no app can act in a channel that it shares.
+    return installed === undefined && this.#installed.size === 0 ? (this.#home ?? undefined) : installed;
   }
 
-  /** @throws KronaError CHANNEL_GONE */
-  #of(channel: Channel): Workspace {
-    const workspace = this.#find(channel);
-    if (workspace !== null) return workspace;
+  /** @throws KronaError CHANNEL_GONE, SLACK_WORKSPACE_WAITS */
+  #of({ serverId, externalId }: Pick<Channel, 'serverId' | 'externalId'>): Workspace {
+    const workspace = this.#find(serverId);
+    if (workspace === null) throw notYet();
+    // Another workspace's token can't be used for it, also when that is the only one left.
+    const isOther =
+      workspace === this.#home && serverId !== workspace?.team && externalId !== slackId(externalId);
+    if (workspace !== undefined && !isOther) return workspace;
     throw new KronaError('CHANNEL_GONE', "Krona was removed from this channel's workspace.");
   }
 
   async #take(event: ReceiverEvent): Promise<void> {
-    const workspace = this.#find({ serverId: teamOf(event.body) });
-    if (workspace !== null) return workspace.take(event);
-    // Without an acknowledgement Slack sends it again, and nobody would ever take it.
-    await event.ack();
+    const team = teamOf(event.body);
+    const known = this.#find(team);
+    const workspace =
+      known === null && team !== null ? await this.#installed.awaited(team, LONGEST_WAIT) : known;
+    if (workspace) return workspace.take(event);
+    // Slack sends it again, unless it is acknowledged, and stops sending any where most are not: nobody would ever take this.
+    if (known === undefined || this.#installed.isLost(team ?? '')) await event.ack();
+  }
+
+  /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE, STOPPING */
+  async #start(workspace: Workspace): Promise<void> {
+    if (this.#handlers === null)
+      throw new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', { retryable: true });
+    await workspace.start(this.#handlers);
   }
 
   #workspace(parts: Pick<WorkspaceParts, 'token' | 'origin' | 'team' | 'onRemoved'>): Workspace {
@@ -187,54 +207,14 @@ export class SlackGateway implements Gateway {
   }
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
-  async #onInstalled({ team, name, token }: Installed): Promise<void> {
-    const { secret, context } = this.#parts;
-    if (team === this.#home?.team) return;
-    const sealedToken = seal(secret, sealedFor(team), token);
-    await context.records.saveInstallation({ platform: 'slack', serverId: team, name, sealedToken });
-    await this.#serve(team, name, token);
-  }
-
-  /** Serves a workspace as soon as Slack can be reached for it. */
-  #open({ serverId, name, sealedToken }: Installation): void {
-    const token = unseal(this.#parts.secret, sealedFor(serverId), sealedToken);
-    if (token === null) return this.#warn(sealedOtherwise(name));
-    const served = retry(() => this.#serve(serverId, name, token), {
-      signal: this.#stopping.signal,
-      pause: (error, failures) => {
-        this.#warn(error);
-        const isLost = error instanceof KronaError && error.code === 'SLACK_TOKEN_INVALID';
-        return isLost ? null : pauseAfter(failures, PAUSES);
-      },
-    });
-    this.#underWay.add(served);
-  }
-
-  async #serve(team: string, name: string, token: string): Promise<void> {
-    const handlers = this.#handlers;
-    if (handlers === null) return;
-    const onRemoved = () => this.#underWay.add(this.#forget(team, workspace));
-    const workspace = this.#workspace({ token, origin: { workspace: name }, team, onRemoved });
-    await workspace.start(handlers);
-    const before = this.#installed.get(team);
-    this.#installed.set(team, workspace);
-    await before?.stop();
-  }
-
-  /** The app was removed from a workspace. What its channels have made stays. */
-  async #forget(team: string, workspace: Workspace): Promise<void> {
-    if (this.#installed.get(team) !== workspace) return;
-    this.#installed.delete(team);
-    this.#parts.log.info({ workspace: team }, 'Slack: Krona was removed from a workspace');
-    await this.#parts.context.records.removeInstallation('slack', team);
-    await workspace.stop();
+  async #onInstalled(installed: Installed): Promise<void> {
+    if (installed.team !== this.#home?.team) await this.#installed.add(installed);
   }
 }
 
-const sealedFor = (team: string): string => `Slack token of ${team}`;
-
-const sealedOtherwise = (workspace: string): KronaError =>
+const notYet = (): KronaError =>
   new KronaError(
-    'SLACK_TOKEN_SEALED',
-    `The token for the Slack workspace ${workspace} was stored with another KRONA_SECRET. Set the former secret, or install Krona in the workspace again.`,
+    'SLACK_WORKSPACE_WAITS',
+    'Slack can’t be reached for this channel’s workspace, or its token is lost; the log says which. Krona tries again.',
+    { retryable: true },
   );

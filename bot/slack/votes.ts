@@ -5,7 +5,8 @@ import { foldEmoji, invitingEmoji, shownEmoji } from '../../core/votes/emoji.ts'
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
 import { GONE, messageError, reasonOf, SHUT } from './failures.ts';
-import type { Members } from './members.ts';
+import { slackId } from './ids.ts';
+import { type Members, party } from './members.ts';
 import type { SlackApi } from './web-api.ts';
 
 /** Slack's names of the emoji of numbers, in the order of `invitingEmoji`. */
@@ -33,10 +34,9 @@ export class Votes {
 
   /** Members' reactions on a message. @throws KronaError MESSAGE_GONE, CHANNEL_GONE */
   async standing({ externalId }: Channel, messageId: string, botUser: string): Promise<StandingReaction[]> {
+    const channel = slackId(externalId);
     const answer = await this.#api
-      .call('reactions.get', (client) =>
-        client.reactions.get({ channel: externalId, timestamp: messageId, full: true }),
-      )
+      .call('reactions.get', (client) => client.reactions.get({ channel, timestamp: messageId, full: true }))
       .catch((error: unknown) => {
         throw messageError(error);
       });
@@ -44,11 +44,11 @@ export class Votes {
     for (const { name = '', users = [] } of answer.message?.reactions ?? [])
       for (const user of users) {
         if (user === botUser) {
-          this.invitations.note(externalId, messageId, shownEmoji(foldEmoji(name)));
+          this.invitations.note(channel, messageId, shownEmoji(foldEmoji(name)));
           continue;
         }
         const person = await this.#members.person(user);
-        if (!person.bot) standing.push({ member: { externalId: user, name: person.name }, emoji: name });
+        if (!person.bot) standing.push({ member: party(person), emoji: name });
       }
     return standing;
   }

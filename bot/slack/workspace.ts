@@ -12,6 +12,7 @@ import { Answers } from './answers.ts';
 import { isTokenDead, tokenInvalid, type TokenOrigin } from './failures.ts';
 import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
+import { Ids, slackId } from './ids.ts';
 import { Incoming } from './incoming.ts';
 import { missingScopes } from './installation.ts';
 import { Members } from './members.ts';
@@ -36,7 +37,7 @@ export interface WorkspaceParts {
   readonly log: Log;
   /** The signed link to a blob, with the bot's public address. */
   link(hash: string, fileName: string): string;
-  /** The app was removed from the workspace. */
+  /** An event says that the app was removed from the workspace. */
   onRemoved(): void;
 }
 
@@ -54,14 +55,16 @@ export class Workspace {
   #incoming: Incoming | null = null;
   #botUser = '';
   #team: string;
+  #ids: Ids;
 
   constructor(parts: WorkspaceParts) {
     const { token, origin, team, apiAddress, context, log } = parts;
     this.#parts = parts;
     this.#team = team ?? '';
+    this.#ids = Ids.of(this.#team, [], true);
     const place = { platform: 'slack', serverId: this.#team } as const;
     this.#api = new SlackApi(token, apiAddress, log, origin);
-    this.#members = new Members(this.#api, () => this.#team, log);
+    this.#members = new Members(this.#api, () => ({ team: this.#team, ids: this.#ids }), log);
     this.#votes = new Votes(this.#api, this.#members, log);
     const uploading = new Uploading(this.#api, context.records, place);
     this.#deletion = new FileDeletion(this.#api, context.records, place, log);
@@ -93,14 +96,16 @@ export class Workspace {
   }
 
   /** Whether somebody was heard in a channel just now. */
-  hears(channelId: string): boolean {
-    return this.#heard.isAlive(channelId);
+  hears(externalId: string): boolean {
+    return this.#ids.has(externalId) && this.#heard.isAlive(slackId(externalId));
   }
 
   /** Takes events from now on. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
   async start(handlers: GatewayHandlers): Promise<void> {
     const { token, apiAddress, context, log } = this.#parts;
     const botId = await this.#signIn();
+    const channels = await context.records.channels('slack');
+    this.#ids = Ids.of(this.#team, channels, this.#parts.origin === 'SLACK_BOT_TOKEN');
     const app = new App({
       receiver: NO_RECEIVER,
       authorize: async () => ({
@@ -116,6 +121,7 @@ export class Workspace {
       api: this.#api,
       botUser: this.#botUser,
       team: this.#team,
+      ids: this.#ids,
       context,
       members: this.#members,
       downloads: new PhotoDownloads(this.#api, token, apiAddress),
@@ -145,20 +151,33 @@ export class Workspace {
     await this.#deletion.stop();
   }
 
+  /** Whether Slack takes the token no more. @throws KronaError when Slack can't be asked */
+  isRemoved(): Promise<boolean> {
+    return this.#api
+      .call('auth.test', (client) => client.auth.test())
+      .then(
+        () => false,
+        (error: unknown) => {
+          if (isTokenDead(error)) return true;
+          throw error;
+        },
+      );
+  }
+
   editInterval(age: number): number {
     return this.#messages.editInterval(age);
   }
 
   post({ externalId }: Channel, card: Card, nonce: string): Promise<string> {
-    return this.#messages.post(externalId, card, nonce);
+    return this.#messages.post(slackId(externalId), card, nonce);
   }
 
   edit({ externalId }: Channel, messageId: string, card: Card): Promise<void> {
-    return this.#messages.edit(externalId, messageId, card);
+    return this.#messages.edit(slackId(externalId), messageId, card);
   }
 
   remove({ externalId }: Channel, messageId: string): Promise<void> {
-    return this.#messages.remove(externalId, messageId);
+    return this.#messages.remove(slackId(externalId), messageId);
   }
 
   readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
@@ -166,11 +185,11 @@ export class Workspace {
   }
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
-    this.#underWay.add(this.#votes.invitations.invite(externalId, messageId, card));
+    this.#underWay.add(this.#votes.invitations.invite(slackId(externalId), messageId, card));
   }
 
-  async tellOutage({ card }: Outage, channelId: string): Promise<void> {
-    await this.#messages.postNew(channelId, card, randomUUID());
+  async tellOutage({ card }: Outage, externalId: string): Promise<void> {
+    await this.#messages.postNew(slackId(externalId), card, randomUUID());
   }
 
   /** Checks the token and finds out who the bot is. Returns the bot's id. */

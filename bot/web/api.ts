@@ -137,7 +137,8 @@ function channelRoutes(parts: ApiParts) {
       return context.json(await gallery.part(channel, context.req.valid('query')));
     })
     .get('/channels/:channel/gallery/choices', async (context) => {
-      const { channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      pace?.count(`reads ${member.id}`);
       return context.json(await gallery.choices(channel));
     })
     .get('/channels/:channel/gallery/:picture/small', async (context) => {

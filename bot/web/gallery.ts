@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import * as v from 'valibot';
 import { memberNames } from '../../commands/cards/member-names.ts';
 import type { CommandContext } from '../../commands/contract.ts';
-import { NEWEST, wordsOf } from '../../commands/gallery/search.ts';
+import { MAX_LIKES, NEWEST, wordsOf } from '../../commands/gallery/search.ts';
 import { KronaError } from '../../core/errors.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import { RecentMap } from '../../core/recent.ts';
@@ -48,7 +48,7 @@ export class WebGallery {
       words: wordsOf(query.words),
       subjectId: query.subject || null,
       memberId: query.member || null,
-      likes: Number(query.votes),
+      likes: Math.min(MAX_LIKES, Number(query.votes)),
     };
     const before = query.before === undefined ? null : Number(query.before);
     const found = await records.gallery(search, { ...NEWEST, before }, GALLERY_PART + 1);

@@ -6,7 +6,7 @@ import { plain } from '../cards/format.ts';
 import { memberNames } from '../cards/member-names.ts';
 import type { Actor, CommandContext } from '../contract.ts';
 import { command } from '../define.ts';
-import { requireMember } from '../rules/members.ts';
+import { requireMemberHere } from '../rules/members.ts';
 import { completeSubject, requireSubject } from '../subjects/subjects.ts';
 import { fromButton, MAX_LIKES, MAX_WORDS, NEWEST, toButton, wordsOf, type GalleryFrom } from './search.ts';
 
@@ -39,7 +39,7 @@ export const gallery = command(
       channelId: channel.id,
       words: wordsOf(prompt),
       subjectId: subject === undefined ? null : (await requireSubject(records, channel, subject)).id,
-      memberId: member === undefined ? null : (await requireMember(records, channel, member)).id,
+      memberId: member === undefined ? null : (await requireMemberHere(records, channel, member)).id,
       likes: votes,
     };
     return pageCard(search, NEWEST, context);

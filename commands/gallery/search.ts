@@ -57,7 +57,7 @@ export async function fromButton(
       subjectId:
         subject === '' ? null : withStart(subject, await records.subjects(channel.id), 'This subject'),
       memberId: member === '' ? null : withStart(member, await records.membersOf(channel.id), 'This member'),
-      likes: Number(likes),
+      likes: Math.min(MAX_LIKES, Number(likes)),
     },
     from: way === '<' ? { before: at, after: null } : { before: null, after: at },
   };

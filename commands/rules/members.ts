@@ -5,13 +5,13 @@ import type { Records } from '../../storage/records.ts';
 import type { Who } from '../../core/rules.ts';
 import { suggestion } from '../../core/nearest.ts';
 
-/** A member's mention, with the id: `<@123>`, `<@!123>`, `<@U7|ann>`. */
-const MEMBER = /^<@!?(\w+)(?:\|([^>]*))?>$/;
+/** A member's mention, with the id: `<@123>`, `<@!123>`, `<@U7|ann>`, `<@T2/U7>`. */
+const MEMBER = /^<@!?(\w+(?:\/\w+)?)(?:\|([^>]*))?>$/;
 /** A role's mention: `<@&456>`, `<!subteam^S8|artists>`. */
 const ROLE = /^<(?:@&|!subteam\^)(\w+)(?:\|[^>]*)?>$/;
 
 /**
- * Finds a member by a typed name or mention. A mentioned member can be new to Krona.
+ * Finds a member by a typed name or mention, for a moderator: a mentioned member can be new to Krona, and is stored then.
  *
  * @param others - further members to search, besides those who have used Krona in the channel
  * @throws KronaError MEMBER_UNKNOWN, MEMBER_AMBIGUOUS
@@ -22,17 +22,36 @@ export async function requireMember(
   typed: string,
   others: readonly Member[] = [],
 ): Promise<Member> {
+  const { platform } = channel;
   const [, mentioned, label] = MEMBER.exec(typed) ?? [];
   if (mentioned !== undefined)
     return (
-      (await records.memberByExternalId(channel.platform, mentioned)) ??
-      (await records.member(channel.platform, mentioned, label || mentioned))
+      (await records.memberByExternalId(platform, mentioned)) ??
+      (await records.member(platform, mentioned, label || mentioned))
     );
-  const name = typed.replace(/^@/, '').toLowerCase();
+  return requireMemberHere(records, channel, typed, others);
+}
+
+/**
+ * Finds a member who has used Krona in a channel by a typed name or mention; stores nothing, and tells nothing of anybody else.
+ *
+ * @param others - further members to search
+ * @throws KronaError MEMBER_UNKNOWN, MEMBER_AMBIGUOUS
+ */
+export async function requireMemberHere(
+  records: Records,
+  channel: Channel,
+  typed: string,
+  others: readonly Member[] = [],
+): Promise<Member> {
+  const [, mentioned = typed] = MEMBER.exec(typed) ?? [];
+  const name = mentioned.replace(/^@/, '').toLowerCase();
   const here = await records.membersOf(channel.id);
   const known = [...here, ...others.filter((other) => here.every(({ id }) => id !== other.id))];
-  const found = known.filter(
-    (member) => member.name.toLowerCase() === name || member.externalId.toLowerCase() === name,
+  const isCalled = ({ name: shown, externalId }: Member) =>
+    [shown, externalId, ownId(externalId)].some((each) => each.toLowerCase() === name);
+  const found = known.filter((member) =>
+    mentioned === typed ? isCalled(member) : member.externalId === mentioned,
   );
   const [only] = found;
   if (only && found.length === 1) return only;
@@ -48,6 +67,9 @@ export async function requireMember(
     `No member called “${typed.slice(0, 40)}” has used Krona here.${suggestion(name, names)} Mention the member, or use the name as it is shown.`,
   );
 }
+
+/** A platform's own id, without the workspace. */
+const ownId = (externalId: string): string => externalId.slice(externalId.lastIndexOf('/') + 1);
 
 /** Most roles of one right. */
 const MOST_ROLES = 20;

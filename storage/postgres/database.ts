@@ -185,6 +185,13 @@ const ERRORS: readonly { readonly codes: RegExp; toError(cause: Error): KronaErr
     toError: (cause) => new KronaError('ID_INVALID', 'Invalid id: expected a UUID.', { cause }),
   },
   {
+    codes: /^22003$/,
+    toError: (cause) =>
+      new KronaError('NUMBER_TOO_LARGE', 'A number is larger than can be stored. Use a smaller one.', {
+        cause,
+      }),
+  },
+  {
     codes: /^23503$/,
     toError: (cause) =>
       new KronaError('RECORD_GONE', 'A record that this one refers to was deleted.', {

@@ -466,7 +466,13 @@ describe('the gateway to Discord', () => {
     const id = await gateway.post(channel(), card('One', { pictures, votesOn: 'set' }), randomUUID());
     await until(async () => (await seen())[0]!.reactions.length === 1, 'the number');
     for (let n = 0; n < 130; n++) await discord.react(await discord.addUser(`Fan ${n}`), channelId, id, '1️⃣');
-    await discord.react(await discord.addUser('Machine', { bot: true }), channelId, id, '1️⃣');
+    const machine = await discord.addUser('Machine', { bot: true });
+    await discord.react(machine, channelId, id, '1️⃣');
+    // As Discord tells it where it doesn't say who that is.
+    await discord.tell('MESSAGE_REACTION_ADD', {
+      ...{ user_id: machine, channel_id: channelId, message_id: id },
+      ...{ emoji: { id: null, name: '2️⃣' }, burst: false, type: 0 },
+    });
     await discord.react(await discord.addUser('Own emoji'), channelId, id, 'heart:123456');
     await discord.react(await discord.addUser('Super'), channelId, id, '🔥', true);
     const standing = await gateway.readReactions(channel(), id);

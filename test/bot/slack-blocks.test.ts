@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { cardBlocks, cardFallback, type CardFiles } from '../../bot/slack/blocks.ts';
 import { drawCharts } from '../../bot/chart.ts';
+import { SlackFiles } from '../../bot/slack/slack-files.ts';
 import { mrkdwn, tableTexts } from '../../bot/slack/text.ts';
 import type { Card } from '../../commands/card.ts';
 import { checkBlocks } from '../fakes/slack/block-rules.ts';
@@ -148,5 +149,28 @@ describe('a card for Slack', () => {
       await drawCharts([{ label: 'loss', points }], { ground: '#fff', grid: '#eee', line: '#74b' }),
     ).metadata();
     expect({ width, height, format }).toEqual({ width: 720, height: 200, format: 'png' });
+  });
+});
+
+describe('files at Slack', () => {
+  it('stay as long as a message in a channel shows them, also one of an earlier process, when what one member was shown is gone', async () => {
+    const deleted: string[] = [];
+    const uploads = new Map([['old', 'F-old']]);
+    const uploading = {
+      known: async (source: string) => uploads.get(source) ?? null,
+      state: async () => 'ready' as const,
+      upload: async (_bytes: Uint8Array, { source }: { source: string }) => `F-${source}`,
+      ready: async () => undefined,
+    };
+    const deletion = { delete: async (id: string) => void deleted.push(id) };
+    const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#fff' } });
+    const png = await dot.png().toBuffer();
+    const files = new SlackFiles(uploading as never, deletion as never, { get: async () => png } as never);
+    const blobs = ['old', 'shown', 'alone'];
+    await files.idsOf(blobs.map((hash) => files.ofBlob(hash, 'a dot')));
+    await files.shows('C1 1.0', ['shown']);
+    await files.whispers('gallery', blobs);
+    await files.whispers('gallery', []);
+    expect(deleted).toEqual(['F-alone']);
   });
 });

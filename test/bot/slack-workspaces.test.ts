@@ -29,6 +29,10 @@ class SlackHub {
   readonly #grants = new Map<string, Grant>();
   readonly #server: Server;
   readonly refused: string[] = [];
+  /** Calls with each token for a channel. */
+  readonly calls: string[] = [];
+  /** Nothing with this token is answered before that. */
+  held: { readonly token: string; readonly until: Promise<void> } | null = null;
 
   constructor(workspaces: ReadonlyMap<string, FakeSlack>) {
     this.#workspaces = workspaces;
@@ -66,6 +70,8 @@ class SlackHub {
     }
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
     const workspace = this.#workspaces.get(token) ?? [...this.#workspaces.values()][0]!;
+    this.calls.push(`${token} ${new URLSearchParams(body).get('channel')}`);
+    if (this.held?.token === token) await this.held.until;
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = request.headers;
     const answer = await fetch(workspace.address + request.url, {
       method: request.method!,
@@ -248,12 +254,66 @@ it('serves both workspaces, each with its own token, also after a restart, until
   await begin({ clientId: 'the app', clientSecret: 'the secret' });
   await heard();
 
+  // A token of another kind was withdrawn, or the event is of an earlier installation.
+  await second.act('event', { event: { type: 'tokens_revoked', tokens: { oauth: [zoe.id] } } });
+  await heard();
+  expect(await house.storage.records.installations('slack')).toHaveLength(1);
+
   await second.act('uninstall');
   await until(async () => (await house.storage.records.installations('slack')).length === 0, 'the end');
   const count = (await first.messages(here)).length;
   await mia.types(here, 'imagine a hare');
   await until(async () => (await first.messages(here)).length > count, 'the hare');
   expect([...(await first.see()).problems, ...(await second.see()).problems]).toEqual([]);
+});
+
+it('keeps workspaces apart where ids are the same, and where one can’t be reached yet', async () => {
+  const { to, cookie } = await opens(link());
+  await second.act('tokens', { bot: true });
+  expect((await returns(hub.allows(to, SECOND), cookie)).status).toBe(200);
+  const same = { id: 'U0SAME' };
+  const [ann, eve] = [await first.person('Ann', same), await second.person('Eve', { ...same, admin: true })];
+  const shared = await first.channel('shared', [ann], { id: 'C0SHARED' });
+  await second.channel('shared', [eve], { id: shared });
+  await ann.types(shared, 'imagine an otter');
+  await until(
+    async () => textOf((await first.messages(shared)).at(-1)?.blocks ?? []).includes('otter'),
+    'an otter',
+  );
+  await eve.types(shared, 'queue show');
+  await until(
+    async () => textOf((await eve.whispers()).at(-1)?.blocks ?? []).includes('The queue is empty'),
+    'her own',
+  );
+  await eve.types(shared, 'rules block member:<@U0SAME>');
+  const { records } = house.storage;
+  const isBlocked = async (externalId: string) => {
+    const member = await records.memberByExternalId('slack', externalId);
+    return member !== null && records.isBlocked('slack', member.id);
+  };
+  await until(() => isBlocked(`${SECOND.team}/${same.id}`), 'a block');
+  expect(await isBlocked(same.id)).toBe(false);
+  const channels = (await records.channels('slack')).filter(({ name }) => name === 'shared');
+  expect(channels.map(({ serverId }) => serverId)).toEqual([FIRST.team, SECOND.team]);
+
+  await bot.stop();
+  let open = () => {};
+  hub.held = { token: SECOND.token, until: new Promise((resolve) => (open = resolve)) };
+  hub.calls.splice(0);
+  await begin({ clientId: 'the app', clientSecret: 'the secret' });
+  const zoe = await second.person('Zoe in time');
+  const early = await second.channel('early', [zoe]);
+  const asked = zoe.types(early, 'imagine a newt');
+  await until(() => hub.calls.some((call) => call.startsWith(SECOND.token)), 'a question to Slack');
+  open();
+  expect(await asked).toBe(true);
+  await until(
+    async () => textOf((await second.messages(early)).at(-1)?.blocks ?? []).includes('newt'),
+    'a newt',
+  );
+  expect(hub.calls.filter((call) => call.includes(early) && call.startsWith(FIRST.token))).toEqual([]);
+  await second.act('uninstall');
+  await until(async () => (await records.installations('slack')).length === 0, 'the end');
 });
 
 it('needs no bot token, and proves by PKCE that it began where the app has no secret', async () => {

@@ -117,6 +117,14 @@ export function rulesSuite(storage: () => Storage): void {
         /^OPTION_INVALID: `right`/,
       );
     });
+
+    it('only moderators bring in members by mentioning them', async () => {
+      const channel = room();
+      expect(await channel.refusal('bob', '/krona gallery member:"<@!4712|Mod>"')).toMatch(/^MEMBER_UNKNOWN/);
+      expect(await storage().records.memberByExternalId('web', '4712')).toBeNull();
+      // A forged button asks for more votes than there are members in the world.
+      expect((await channel.press('bob', 'gallery:<0.99999999999...')).title).toBe('Gallery');
+    });
   });
 
   it("a blocked member can only read help and get their own data; their votes don't count", async () => {

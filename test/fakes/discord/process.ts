@@ -117,6 +117,10 @@ export const operations = {
     });
   },
 
+  /** Tells of anything, also of what Discord would not say so. */
+  tell: (type: Parameters<typeof platform.tell>[0], data: Parameters<typeof platform.tell>[1]) =>
+    platform.tell(type, data),
+
   // What they see
   messages: (userId: string, channelId: string): MessageView[] =>
     [...channelOf(channelId).messages.values()]

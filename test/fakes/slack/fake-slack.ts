@@ -91,7 +91,12 @@ export class FakeSlack {
 
   async person(
     name: string,
-    how: { readonly admin?: boolean; readonly bot?: boolean; readonly team?: string } = {},
+    how: {
+      readonly admin?: boolean;
+      readonly bot?: boolean;
+      readonly team?: string;
+      readonly id?: string;
+    } = {},
   ): Promise<Person> {
     return new Person(this, await this.act<string>('addUser', { name, ...how }), name);
   }
@@ -103,6 +108,7 @@ export class FakeSlack {
       readonly isPrivate?: boolean;
       readonly withBot?: boolean;
       readonly kind?: 'im' | 'mpim';
+      readonly id?: string;
     } = {},
   ): Promise<string> {
     return this.act('addChannel', { name, members: members.map(({ id }) => id), ...how });

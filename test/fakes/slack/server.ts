@@ -195,8 +195,9 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   openHome: ({ user }) => people.openHome(String(user)),
   deleteMessage: ({ user, channel, ts }) => people.deleteMessage(String(user), String(channel), String(ts)),
 
-  addUser({ name, admin, bot, team }) {
-    const id = workspace.id('U');
+  /** An id can be given: those of two workspaces may be the same. */
+  addUser({ name, admin, bot, team, id: its }) {
+    const id = typeof its === 'string' ? its : workspace.id('U');
     workspace.users.set(id, {
       id,
       name: String(name).toLowerCase(),
@@ -208,8 +209,9 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     });
     return id;
   },
-  addChannel({ name, members, isPrivate, withBot, kind = 'channel' }) {
-    const id = workspace.id(kind === 'im' ? 'D' : isPrivate === true || kind === 'mpim' ? 'G' : 'C');
+  addChannel({ name, members, isPrivate, withBot, kind = 'channel', id: its }) {
+    const first = kind === 'im' ? 'D' : isPrivate === true || kind === 'mpim' ? 'G' : 'C';
+    const id = typeof its === 'string' ? its : workspace.id(first);
     const all = new Set([...(members as string[]), ...(withBot === false ? [] : [BOT_USER])]);
     const channel = { id, name: String(name), kind: kind as 'channel', members: all, messages: [] };
     workspace.channels.set(id, { ...channel, archived: false, deleted: false, restricted: false });
@@ -256,6 +258,8 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     workspace.tokenAlive = false;
     wire.event({ type: 'app_uninstalled' });
   },
+  /** Tells of anything. */
+  event: ({ event }) => wire.event(event as Json),
   again: () => wire.again(),
   /** Slack sends the n-th last event again, as another event id could not be acknowledged. */
   late: ({ back }) => wire.late(Number(back)),

@@ -227,6 +227,10 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await expect(bot.updateSet(nobody, { state: 'done' })).rejects.toMatchObject({ code: 'SET_NOT_FOUND' });
     await expect(newPicture(nobody)).rejects.toMatchObject({ code: 'RECORD_GONE' });
     await expect(bot.run('me')).rejects.toMatchObject({ code: 'ID_INVALID' });
+    const tooMany = { channelId: nobody, words: [], subjectId: null, memberId: null, likes: 2 ** 40 };
+    await expect(bot.gallery(tooMany, { before: null, after: null }, 1)).rejects.toMatchObject({
+      code: 'NUMBER_TOO_LARGE',
+    });
     expect(await bot.run(nobody)).toBeNull();
   });
 
