@@ -24,6 +24,7 @@ import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
 import { edit } from './work/edit.ts';
+import { upscale } from './work/upscale.ts';
 import { style } from './work/style.ts';
 import { top } from './votes/top.ts';
 import { sweep } from './work/sweep.ts';
@@ -34,6 +35,7 @@ const acting: readonly Command[] = [
   photos,
   imagine,
   edit,
+  upscale,
   style,
   settings,
   adapters,

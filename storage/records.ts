@@ -108,7 +108,7 @@ export interface Records {
   /** Members who have done anything in a channel, by name. */
   membersOf(channelId: string): Promise<Member[]>;
   memberData(memberId: string): Promise<MemberData>;
-  /** Deletes a member's photos and votes in every channel, and the photos in their messages. */
+  /** Deletes a member's photos, what they had enlarged, and votes in every channel, and the photos in their messages. */
   eraseMember(memberId: string): Promise<{ photos: number; votes: number }>;
 
   // Log

@@ -35,7 +35,7 @@ const MAX_CHOICES = 40;
 const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
 /** Descriptions longer than this are cut, characters: they count among the 8,000, and help has them whole. */
-const LONG = 45;
+const LONG = 42;
 
 /** A description up to where its details begin. */
 const short = (description: string): string =>

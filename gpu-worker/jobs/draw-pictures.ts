@@ -7,12 +7,11 @@ import { at } from '../../core/at.ts';
 import { traced } from '../../core/tracing.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Adapter, Picture, PictureSet, SetPreview, SetStart, SetSteering } from '../../core/records.ts';
+import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import { safetyIn } from '../../core/rules.ts';
-import type { Upscale } from '../../core/settings/choices.ts';
 import type { Place } from '../../core/prompts/split.ts';
 import { pictureSize } from '../../core/settings/picture-size.ts';
-import type { Enlargement } from '../models/residual-dense.ts';
 import type {
   DrawAsk,
   DrawnPreview,
@@ -38,6 +37,9 @@ export interface PlannedPicture {
   readonly own?: { readonly prompt: string; readonly typed: string };
 }
 
+/** A picture to enlarge. */
+export type Original = Pick<Picture, 'blobHash' | 'width' | 'height'>;
+
 export interface DrawingOptions {
   /** As the model gets it. */
   readonly prompt: string;
@@ -46,7 +48,7 @@ export interface DrawingOptions {
   /** Seeds of the picture that these vary; see DrawRequest. */
   readonly varies?: readonly number[];
   /** Enlarge this one, as the settings say. */
-  readonly upscales?: Picture;
+  readonly upscales?: Original;
   /** Nobody waits for them. */
   readonly background: boolean;
   readonly signal: AbortSignal;
@@ -140,10 +142,6 @@ async function requestOf(
   };
 }
 
-/** How many times a network enlarges a picture; null: it is drawn again. */
-const enlargementOf = (upscale: Upscale): Enlargement | null =>
-  upscale === 'redraw' ? null : upscale === 'x2' ? 2 : 4;
-
 /** The picture that a set begins with. @throws KronaError PICTURE_GONE */
 async function beginning(
   { blobHash, maskHash, change }: SetStart,
@@ -187,6 +185,10 @@ async function askedPictures(context: Context, pictures: readonly PlannedPicture
   }
   return asked;
 }
+
+/** A member's picture that a network has made larger: no setting says anything about it. */
+const isOnlyEnlarged = ({ kind, start, settings }: PictureSet): boolean =>
+  kind === 'upscale' && start !== null && enlargementOf(settings.upscale) !== null;
 
 /** Stores the pictures of one set as they come, in order; unsafe ones as the channel's rule says. */
 class Store {
@@ -234,7 +236,7 @@ class Store {
       return;
     }
     // The seed of a duel's pair would tell which adapter drew which picture.
-    const isSigned = this.#rule.parameters && this.#set.duelId === null;
+    const isSigned = this.#rule.parameters && this.#set.duelId === null && !isOnlyEnlarged(this.#set);
     const file = isSigned ? this.#signed(place, { width, height, png }) : png;
     const { hash, size } = await blobs.put(file);
     await records.addPicture({
