@@ -413,6 +413,8 @@ export interface Records {
   pull(id: string): Promise<Pull | null>;
   /** The queued or running one of a model. */
   openPull(model: string): Promise<Pull | null>;
+  /** The queued and running ones of all models, oldest first. */
+  openPulls(): Promise<Pull[]>;
   updatePull(
     id: string,
     change: Partial<Pick<Pull, 'state' | 'progress' | 'failure' | 'endedAt'>>,

@@ -39,7 +39,8 @@ const endedWorkOfAll: Operation<'endedWorkOfAll'> = (db) => (limit) =>
 
 const channelsOfAll: Operation<'channelsOfAll'> = (db) => (limit) =>
   db.query<OverviewChannel>(sql`
-    SELECT channel.id, channel.name, channel.platform, coalesce(sum(stored.size), 0)::bigint AS "storedBytes"
+    SELECT channel.id, channel.name, channel.platform, krona.model_of(channel) AS model,
+      coalesce(sum(stored.size), 0)::bigint AS "storedBytes"
     FROM krona.channel LEFT JOIN (${STORED}) AS stored ON stored.channel_id = channel.id
     GROUP BY channel.id ORDER BY "storedBytes" DESC, channel.name LIMIT ${limit}`);
 
