@@ -80,6 +80,14 @@ export function declared(name: string, action: string): { command: Command; data
   return { command, data };
 }
 
+function notDirect(name: string): KronaError {
+  const there = COMMANDS.flatMap(({ data }) => (data.direct ? [data.name] : []));
+  return new KronaError(
+    'NOT_HERE',
+    `\`/krona ${name}\` needs a channel of a server. In direct messages there are ${there.join(', ')}.`,
+  );
+}
+
 /**
  * Runs a command for a member, after checking permissions and options.
  *
@@ -91,6 +99,7 @@ export async function callCommand(
   context: CommandContext,
 ): Promise<Card> {
   const { command, data } = declared(name, invocation.action);
+  if (invocation.direct && !command.data.direct) throw notDirect(name);
   await admit(context.records, invocation, data);
   return command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
 }

@@ -149,6 +149,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { show, cancel };
 export const queue: Command = {
   data: {
     name: 'queue',
+    direct: true,
     description: 'Show the queue, or cancel your own jobs',
     example: '/krona queue show',
     options: [],

@@ -69,6 +69,7 @@ function pictureOf(attachments: readonly Attachment[]): Attachment {
 export const upscale = command(
   {
     name: 'upscale',
+    direct: true,
     description: 'Enlarge a picture',
     example: '/krona upscale by:x2',
     options: [
