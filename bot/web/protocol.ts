@@ -3,6 +3,7 @@ import type { Card } from '../../commands/card.ts';
 import type { WorkerRecord } from '../../core/workers.ts';
 import type { ListedToken } from '../../core/api-tokens.ts';
 import type { OverviewChannel, OverviewWork } from '../../core/overview.ts';
+import type { Progress } from '../../core/records.ts';
 
 export interface MemberView {
   readonly id: string;

@@ -160,7 +160,7 @@ function titleOf({ set, resolved }: SetCardSource): string {
 
 /** Returns the card of a set. */
 export function setCard(source: SetCardSource): Card {
-  const { set, pictures, facts, memberName, resolved } = source;
+  const { set, pictures, facts, memberName } = source;
   const progress = progressOf(source);
   const preview = previewOf(source);
   const menu = menuOf(source);

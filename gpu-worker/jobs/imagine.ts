@@ -15,7 +15,9 @@ import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { countDrawn } from './speeds.ts';
 import { contextOn } from './pulled-models.ts';
-import { drawPictures, type Original, type PlannedPicture } from './draw-pictures.ts';
+import type { Original } from './asked-drawing.ts';
+import { drawPictures } from './draw-pictures.ts';
+import type { PlannedPicture } from './planned-picture.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return async (job) => {

@@ -13,10 +13,10 @@ interface ModelCatalogueProps extends Pick<AdministrationView, 'models' | 'chann
 
 /** What the buttons do. */
 interface ModelActions {
-  pull(model: ModelView): void;
-  cancel(model: ModelView): void;
-  use(model: ModelView): void;
-  remove(model: ModelView): void;
+  readonly pull: (model: ModelView) => void;
+  readonly cancel: (model: ModelView) => void;
+  readonly use: (model: ModelView) => void;
+  readonly remove: (model: ModelView) => void;
 }
 
 /** Channels that are named; the rest is counted. */
