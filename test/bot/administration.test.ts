@@ -173,13 +173,6 @@ it('is read on a phone without scrolling sideways, and by a screen reader', asyn
   await open(phone);
   for (const page of [boss, phone]) {
     await page.getByRole('heading', { name: 'Log' }).waitFor();
-    if (process.env['KRONA_LOOKS'])
-      await page
-        .getByRole('heading', { name: 'Models' })
-        .evaluate((node) => node.scrollIntoView())
-        .then(() =>
-          page.screenshot({ path: `${process.env['KRONA_LOOKS']}/admin-${page.viewportSize()!.width}.png` }),
-        );
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     expect(wide).toBeLessThanOrEqual(0);
     await page.evaluate(axe.source);

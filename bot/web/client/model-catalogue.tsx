@@ -28,7 +28,8 @@ export function ModelCatalogue({ models, channels, onChange }: ModelCataloguePro
   return (
     <>
       <p>
-        A pulled model can draw in any channel. <b>Use</b> has it draw in the place that you choose here.
+        The worker’s own model is that of <code>KRONA_MODEL</code>. A pulled model can draw in any channel.{' '}
+        <b>Use</b> has it draw in the place that you choose here.
       </p>
       <form onSubmit={(event) => event.preventDefault()}>
         <label>
@@ -56,7 +57,8 @@ export function ModelCatalogue({ models, channels, onChange }: ModelCataloguePro
             <b>{model.title}</b> <small>{model.name}</small>
           </span>,
           stateOf(model),
-          model.bytes === null ? '–' : byteSize(model.bytes),
+          // On one line.
+          model.bytes === null ? '–' : byteSize(model.bytes).replace(' ', '\u00a0'),
           <LicenceName key="licence" {...model} />,
           placesOf(model),
           <Buttons key="buttons" model={model} actions={actions} />,
@@ -94,7 +96,7 @@ function useActions(where: string | null, onChange: () => void) {
 function stateOf({ state, pull }: ModelView): string {
   switch (state) {
     case 'own':
-      return 'the worker’s own (KRONA_MODEL)';
+      return 'the worker’s own';
     case 'pulled':
       return 'pulled';
     case 'absent':
