@@ -149,6 +149,7 @@ class Answering {
       member: await context.records.member(platform, member.externalId, member.name),
       moderator,
       manager,
+      ...(channel.direct && { direct: true }),
       roles,
     };
   }

@@ -18,7 +18,9 @@ export interface Place extends Party {
   readonly ageRestricted?: boolean | undefined;
   /** The channel of a thread: its rules hold in the thread. */
   readonly parent?: Party | undefined;
-  /** The platform's id of the server or workspace. */
+  /** A conversation of one member with Krona. Default false. */
+  readonly direct?: boolean | undefined;
+  /** The platform's id of the server or workspace; that of all direct messages together in those. */
   readonly serverId?: string | undefined;
 }
 

@@ -55,6 +55,7 @@ export function photoForm(command: string, action: string): PhotoFormData | null
 const TITLES: Readonly<Record<string, readonly [title: string, submit: string]>> = {
   train: ['Train a subject', 'Train'],
   edit: ['Edit a picture', 'Draw'],
+  upscale: ['Enlarge a picture', 'Enlarge'],
 };
 
 const isRemix = (action: string): boolean => action === REMIX.ofMember || action === REMIX.ofKrona;

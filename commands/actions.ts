@@ -3,6 +3,7 @@
  * restart and a year later. Permissions are those of the commands.
  */
 import { KronaError } from '../core/errors.ts';
+import { checkEnlarged, enlargementOf } from '../core/pictures/enlarged-size.ts';
 import { emojiOf } from '../core/pictures/emoji.ts';
 import type { PictureSet, Subject } from '../core/records.ts';
 import { randomSeed } from '../core/seeds.ts';
@@ -101,6 +102,7 @@ async function drawLike(
   change: Pick<PictureSet, 'seed' | 'variationOf'> & Partial<Pick<PictureSet, 'adapterId' | 'prompt'>>,
 ): Promise<PictureSet> {
   await refuseInDuel(records, set);
+  refuseEnlarged(set);
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   const { subjectId, prompt, negative, count, strength, model, settings, alsoAdapterIds, start, steering } =
     set;
@@ -118,6 +120,15 @@ async function drawLike(
     steering,
     ...change,
   });
+}
+
+/** @throws KronaError ACTION_UNKNOWN for a set that enlarges a member's picture: there is nothing to draw another one of */
+function refuseEnlarged({ kind, start }: PictureSet): void {
+  if (kind !== 'upscale' || start === null) return;
+  throw new KronaError(
+    'ACTION_UNKNOWN',
+    'This picture was not drawn by Krona, only enlarged. To draw others like it, use `/krona imagine` with the picture.',
+  );
 }
 
 const again: Action = async (id, actor, context) => {
@@ -164,6 +175,8 @@ const upscale: Action = async (id, actor, context) => {
       );
     const { subjectId, negative, strength, model, settings, alsoAdapterIds, variationOf } = origin;
     const { upscale } = await settingsNow(records, actor.channel);
+    const times = enlargementOf(upscale);
+    if (times !== null) checkEnlarged(picture, times, 'This picture');
     return startSet(records, actor, {
       subjectId,
       model,
@@ -178,6 +191,7 @@ const upscale: Action = async (id, actor, context) => {
       // In the result of a run, pictures can have different adapters.
       adapterId:
         picture.adapterId ?? adapterFor(origin, subjectId === null ? null : await records.subject(subjectId)),
+      kind: 'upscale',
       upscaleOf: picture.id,
     });
   });

@@ -64,6 +64,8 @@ export interface SubcommandData {
 /** `/krona <name> …`; with `actions` (and then no options of its own), `/krona <name> <action> …`. */
 export interface CommandData extends SubcommandData {
   readonly actions?: readonly SubcommandData[];
+  /** It also makes sense alone with Krona, in direct messages. Default false. */
+  readonly direct?: boolean;
   /** One line as a member would type it, for help. */
   readonly example: string;
 }
@@ -76,6 +78,8 @@ export interface Actor {
   readonly moderator: boolean;
   /** Manages the whole server or workspace, and sets its rules. Default false. */
   readonly manager?: boolean;
+  /** The channel is a conversation of the member alone with Krona. Default false. */
+  readonly direct?: boolean;
   /** Ids of the member's roles at the platform. */
   readonly roles: readonly string[];
 }

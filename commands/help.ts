@@ -51,6 +51,7 @@ export function helpFor(others: readonly Command[]): Command {
   const help: Command = {
     data: {
       name: 'help',
+      direct: true,
       description: 'Show what Krona can do',
       example: '/krona help train',
       openToBlocked: true,

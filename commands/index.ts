@@ -24,6 +24,7 @@ import { refine } from './work/refine.ts';
 import { rules } from './rules/rules.ts';
 import { settings } from './settings/settings.ts';
 import { edit } from './work/edit.ts';
+import { upscale } from './work/upscale.ts';
 import { style } from './work/style.ts';
 import { top } from './votes/top.ts';
 import { sweep } from './work/sweep.ts';
@@ -34,6 +35,7 @@ const acting: readonly Command[] = [
   photos,
   imagine,
   edit,
+  upscale,
   style,
   settings,
   adapters,
@@ -78,6 +80,14 @@ export function declared(name: string, action: string): { command: Command; data
   return { command, data };
 }
 
+function notDirect(name: string): KronaError {
+  const there = COMMANDS.flatMap(({ data }) => (data.direct ? [data.name] : []));
+  return new KronaError(
+    'NOT_HERE',
+    `\`/krona ${name}\` needs a channel of a server. In direct messages there are ${there.join(', ')}.`,
+  );
+}
+
 /**
  * Runs a command for a member, after checking permissions and options.
  *
@@ -89,6 +99,7 @@ export async function callCommand(
   context: CommandContext,
 ): Promise<Card> {
   const { command, data } = declared(name, invocation.action);
+  if (invocation.direct && !command.data.direct) throw notDirect(name);
   await admit(context.records, invocation, data);
   return command.run({ ...invocation, options: checkOptions(data, invocation.options) }, context);
 }

@@ -101,6 +101,8 @@ export interface DiscordConfig {
   readonly token: string;
   /** KRONA_DISCORD_SHARDS: `auto` or a number; null: one connection. */
   readonly shards: number | 'auto' | null;
+  /** KRONA_DISCORD_DIRECT: members can draw in direct messages; default false. */
+  readonly direct?: boolean;
   /** KRONA_DISCORD_API: the REST address, for a proxy; null: Discord's own. */
   readonly api: string | null;
 }
@@ -213,7 +215,20 @@ function readBlobLinks({ KRONA_BLOB_LINKS: value }: Environment): BlobLinks {
 function discord(env: Environment): DiscordConfig | null {
   const token = env.DISCORD_TOKEN;
   if (!token) return null;
-  return { token, shards: shards(env), api: api(env, 'KRONA_DISCORD_API', 'https://proxy.example.org/api') };
+  return {
+    token,
+    shards: shards(env),
+    direct: direct(env),
+    api: api(env, 'KRONA_DISCORD_API', 'https://proxy.example.org/api'),
+  };
+}
+
+function direct({ KRONA_DISCORD_DIRECT: value = 'off' }: Environment): boolean {
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new KronaError(
+    'KRONA_DISCORD_DIRECT_INVALID',
+    `KRONA_DISCORD_DIRECT must be on or off, not "${value}".`,
+  );
 }
 
 function shards(env: Environment): number | 'auto' | null {

@@ -24,6 +24,8 @@ export interface OverviewChannel {
   readonly id: string;
   readonly name: string;
   readonly platform: Platform;
+  /** The model that it draws with, by name. */
+  readonly model: string;
   /** Of photos, pictures and adapters. */
   readonly storedBytes: number;
 }

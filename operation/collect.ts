@@ -4,7 +4,7 @@ import { storageLimit } from '../core/environment.ts';
 import { diskBytes, queueJobs, queueOldestSeconds, storedBytes, storedLimitBytes } from '../core/metrics.ts';
 import type { RecordStore } from '../storage/records.ts';
 
-const KINDS = ['imagine', 'train', 'sweep'] as const;
+const KINDS = ['imagine', 'train', 'sweep', 'pull'] as const;
 const STATES = ['queued', 'running'] as const;
 
 /** The sum over all files takes a while in a large database, so it is read this rarely, ms. */

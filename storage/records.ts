@@ -108,7 +108,7 @@ export interface Records {
   /** Members who have done anything in a channel, by name. */
   membersOf(channelId: string): Promise<Member[]>;
   memberData(memberId: string): Promise<MemberData>;
-  /** Deletes a member's photos and votes in every channel, and the photos in their messages. */
+  /** Deletes a member's photos, what they had enlarged, and votes in every channel, and the photos in their messages. */
   eraseMember(memberId: string): Promise<{ photos: number; votes: number }>;
 
   // Log
@@ -415,6 +415,8 @@ export interface Records {
   pull(id: string): Promise<Pull | null>;
   /** The queued or running one of a model. */
   openPull(model: string): Promise<Pull | null>;
+  /** The queued and running ones of all models, oldest first. */
+  openPulls(): Promise<Pull[]>;
   updatePull(
     id: string,
     change: Partial<Pick<Pull, 'state' | 'progress' | 'failure' | 'endedAt'>>,

@@ -10,6 +10,7 @@ export const OPERATIONS = {
   '/photos': { command: 'photos', action: 'add', files: 'photos', summary: 'Add photos of a subject' },
   '/train': { command: 'train', action: '', files: 'photos', summary: 'Train an adapter' },
   '/imagine': { command: 'imagine', action: '', files: 'image', summary: 'Draw pictures' },
+  '/upscale': { command: 'upscale', action: '', files: 'picture', summary: 'Enlarge a picture' },
 } as const;
 
 const isFile = ({ type }: OptionData): boolean => type === 'photos' || type === 'picture';

@@ -148,7 +148,7 @@ function requestReader(uploads: Uploads) {
       const place = { uploads, memberId: member.id, field };
       const { texts, files } = await readForm(context.req.raw.body, contentType(context), place);
       try {
-        const attachments = files.map((file) => ({ ...file, ...(field === 'image' && { option: field }) }));
+        const attachments = files.map((file) => ({ ...file, ...(field !== 'photos' && { option: field }) }));
         return await work({ options: Object.fromEntries(texts), attachments });
       } finally {
         await uploads.release(files);

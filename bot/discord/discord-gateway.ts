@@ -12,6 +12,7 @@ import { UnderWay } from '../under-way.ts';
 import { BotRest, connect, createClient, disconnect, fatalClose } from './connection.ts';
 import { Callbacks } from './callbacks.ts';
 import { channelGone, isDiscord, postForbidden, translated } from './errors.ts';
+import { DIRECT } from './events.ts';
 import { Interactions } from './interactions.ts';
 import { Limits } from './limits.ts';
 import { Messages } from './messages.ts';
@@ -95,6 +96,7 @@ export class DiscordGateway implements Gateway {
       rest: this.#rest,
       callbacks: new Callbacks(config, log),
       places: this.#places,
+      direct: config.direct ?? false,
       api: config.api,
       blobs,
       link,
@@ -151,8 +153,9 @@ export class DiscordGateway implements Gateway {
     await disconnect(this.#client);
   }
 
-  post(channel: Channel, card: Card, nonce: string): Promise<string> {
-    return this.#post(channel.externalId, card, nonce);
+  post({ externalId, serverId }: Channel, card: Card, nonce: string): Promise<string> {
+    // Nobody else is in direct messages to vote.
+    return this.#post(externalId, card, nonce, serverId !== DIRECT);
   }
 
   async edit(channel: Channel, messageId: string, card: Card): Promise<void> {
@@ -174,7 +177,8 @@ export class DiscordGateway implements Gateway {
     }
   }
 
-  invite({ externalId }: Channel, messageId: string, card: Card): void {
+  invite({ externalId, serverId }: Channel, messageId: string, card: Card): void {
+    if (serverId === DIRECT) return;
     this.#underWay.add(this.#reactions.invitations.invite(externalId, messageId, card));
   }
 
@@ -182,13 +186,13 @@ export class DiscordGateway implements Gateway {
     await Promise.all(places.map(({ externalId }) => this.#post(externalId, card, randomUUID())));
   }
 
-  async #post(channelId: string, card: Card, nonce: string): Promise<string> {
+  async #post(channelId: string, card: Card, nonce: string, invites = true): Promise<string> {
     const young = Date.now() - this.#startedAt < LOOK_BACK_FOR;
     const lookBack = young || this.#uncertain.has(nonce);
     try {
       const messageId = await this.#messages.post(channelId, card, nonce, lookBack);
       this.#uncertain.delete(nonce);
-      this.#underWay.add(this.#reactions.invitations.invite(channelId, messageId, card));
+      if (invites) this.#underWay.add(this.#reactions.invitations.invite(channelId, messageId, card));
       return messageId;
     } catch (error) {
       this.#uncertain.add(nonce);

@@ -18,6 +18,7 @@ export const CODE = {
   requestTooLarge: 40_005,
   alreadyAcknowledged: 40_060,
   missingAccess: 50_001,
+  cannotMessageUser: 50_007,
   missingPermissions: 50_013,
   invalidWebhookToken: 50_027,
   threadArchived: 50_083,
@@ -107,6 +108,12 @@ export function translated(
   if (isDiscord(error, 'unknownMessage')) return messageGone(error);
   if (isDiscord(error, 'unknownChannel')) return onMessage ? messageGone(error) : channelGone(error);
   if (isDiscord(error, 'missingAccess', 'missingPermissions')) return forbidden(error);
+  if (isDiscord(error, 'cannotMessageUser'))
+    return new KronaError(
+      'POST_FORBIDDEN',
+      "Krona can't send you direct messages. Allow them in your privacy settings, or install Krona for yourself.",
+      { cause: error },
+    );
   if (isDiscord(error, 'threadLocked')) return threadClosed(error);
   // A thread is archived after a while, edits or not; a new message reopens it.
   if (isDiscord(error, 'threadArchived') && !onMessage) return threadClosed(error);

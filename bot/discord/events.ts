@@ -4,6 +4,7 @@ import {
   type BaseInteraction,
   type ChatInputCommandInteraction,
   type CommandInteractionOption,
+  InteractionContextType,
   PermissionFlagsBits,
 } from 'discord.js';
 import type { Attachment } from '../../commands/contract.ts';
@@ -19,15 +20,28 @@ export interface WhoAndWhere {
   readonly roles: readonly string[];
 }
 
-/** The member and channel of an interaction. @param interaction - of a server */
+/** Direct messages have limits and blocks together, as a server's channels have. */
+export const DIRECT = 'direct';
+
+const directPlace = (externalId: string): Place => ({
+  externalId,
+  name: 'direct messages',
+  direct: true,
+  serverId: DIRECT,
+});
+
+/** The member and channel of an interaction. */
 export function whoAndWhere(interaction: BaseInteraction, places: Places): WhoAndWhere {
-  const { channelId, user, guildId, memberPermissions } = interaction;
+  const { channelId, user, guildId, memberPermissions, context } = interaction;
   const member = interaction.member;
   const cached = member !== null && 'displayName' in member;
   const roles =
     member === null ? [] : Array.isArray(member.roles) ? member.roles : [...member.roles.cache.keys()];
   return {
-    channel: places.of(channelId ?? '', guildId),
+    channel:
+      context === InteractionContextType.BotDM
+        ? directPlace(channelId ?? '')
+        : places.of(channelId ?? '', guildId),
     member: {
       externalId: user.id,
       name: cached ? member.displayName : (member?.nick ?? user.displayName),

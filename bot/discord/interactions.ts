@@ -19,15 +19,15 @@ import { KronaError } from '../../core/errors.ts';
 import type { GatewayHandlers, InvocationEvent } from '../gateway.ts';
 import { RecentMap } from '../../core/recent.ts';
 import { type Answerable, answerAtOnce, answering, type AnsweringParts } from './answering.ts';
-import { isDiscord, isExpired, postForbidden, stopping } from './errors.ts';
+import { isDiscord, isExpired, stopping } from './errors.ts';
 import { commandName, commandOptions, whoAndWhere } from './events.ts';
 import { FIELD, formModal, type FormPurpose, purposeOf, submittedOptions, wantsForm } from './form.ts';
 import { incoming } from './incoming.ts';
 import { commandOfForm, REMIX, REMIX_TITLE } from '../photo-form.ts';
-import { missingPermissions } from './permissions.ts';
 import type { Places } from './places.ts';
 import { picturesIn } from './pictures-in.ts';
 import { ADD_PHOTOS } from './registration.ts';
+import { isPlaceOfKrona, refuseElsewhere } from './refusal.ts';
 import { actionOf } from './render.ts';
 
 /** Longest completion that Discord takes, characters. */
@@ -37,6 +37,8 @@ const MOST_WAITING = 500;
 
 export interface InteractionsParts extends AnsweringParts {
   readonly places: Places;
+  /** Members can draw in direct messages. */
+  readonly direct: boolean;
   /** Of an interface that is not Discord's own; null: Discord's. */
   readonly api: string | null;
 }
@@ -76,7 +78,7 @@ export class Interactions {
   async #dispatch(interaction: Answerable, handlers: GatewayHandlers | null): Promise<void> {
     try {
       if (handlers === null) throw stopping();
-      refuse(interaction, this.#parts.places);
+      refuseElsewhere(interaction, this.#parts);
       if (interaction.isButton()) await this.#press(interaction, interaction.customId, handlers);
       else if (interaction.isStringSelectMenu()) await this.#choose(interaction, handlers);
       else if (interaction.isModalSubmit()) await this.#submit(interaction, handlers);
@@ -212,7 +214,7 @@ export class Interactions {
     const { name, value } = interaction.options.getFocused(true);
     const place = { ...whoAndWhere(interaction, this.#parts.places), ...commandName(interaction) };
     const values =
-      handlers === null || !interaction.inGuild()
+      handlers === null || !isPlaceOfKrona(interaction, this.#parts)
         ? []
         : await handlers.onCompletion({ ...place, option: name, typed: String(value) });
     const shown = values.filter((each) => each.length > 0 && each.length <= MAX_CHOICE);
@@ -225,15 +227,3 @@ export class Interactions {
 
 const waitingKey = (userId: string, { command, action, messageId }: FormPurpose): string =>
   `${userId} ${command} ${action} ${messageId}`;
-
-/** @throws KronaError NOT_HERE, POST_FORBIDDEN when an interaction is not to be carried out */
-function refuse(interaction: Answerable, places: Places): void {
-  if (!interaction.inGuild())
-    throw new KronaError(
-      'NOT_HERE',
-      'Krona works in the channels of a server, not in direct messages. Use the command there.',
-    );
-  const { channelId, guildId } = interaction;
-  const missing = missingPermissions(interaction.appPermissions, places.isThread(channelId ?? ''));
-  if (missing.length > 0) throw postForbidden(places.of(channelId ?? '', guildId).name, missing);
-}

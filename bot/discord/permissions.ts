@@ -1,5 +1,6 @@
 /** @file The permissions that Krona needs in a channel, by the names that Discord's settings show. */
 import {
+  ApplicationIntegrationType,
   OAuth2Routes,
   OAuth2Scopes,
   PermissionFlagsBits,
@@ -30,6 +31,16 @@ const INVITE_PERMISSIONS: bigint = [...EVERYWHERE, IN_CHANNELS, IN_THREADS].redu
 export function missingPermissions(granted: Readonly<PermissionsBitField>, thread: boolean): string[] {
   const needed = [thread ? IN_THREADS : IN_CHANNELS, ...EVERYWHERE];
   return needed.filter(([, flag]) => !granted.has(flag satisfies PermissionResolvable)).map(([name]) => name);
+}
+
+/** The page on which a member installs Krona for themselves. */
+export function memberLink(applicationId: string): string {
+  const query = new URLSearchParams({
+    client_id: applicationId,
+    integration_type: String(ApplicationIntegrationType.UserInstall),
+    scope: OAuth2Scopes.ApplicationsCommands,
+  });
+  return `${OAuth2Routes.authorizationURL}?${query.toString()}`;
 }
 
 /** The page on which a server's administrator invites the bot. */

@@ -10,7 +10,7 @@ import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import { BotRest, unreachable } from './connection.ts';
 import { tokenInvalid } from './errors.ts';
-import { inviteLink } from './permissions.ts';
+import { inviteLink, memberLink } from './permissions.ts';
 import { registration } from './registration.ts';
 
 export interface Registered {
@@ -21,6 +21,8 @@ export interface Registered {
   readonly commands: readonly string[];
   /** The link that invites the bot to a server, with the permissions that it needs and no more. */
   readonly invite: string;
+  /** The link by which members install it for themselves; null where it does not draw in direct messages. */
+  readonly forMembers: string | null;
 }
 
 /**
@@ -37,13 +39,14 @@ export async function registerCommands(
   remove = false,
 ): Promise<Registered> {
   const rest = new BotRest(config);
-  const data = remove ? [] : registration();
+  const data = remove ? [] : registration(config.direct);
   try {
     const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
     const route =
       guildId === null ? Routes.applicationCommands(id) : Routes.applicationGuildCommands(id, guildId);
     await rest.put(route, { body: data });
-    return { application: { id, name }, guildId, commands: commandNames(data), invite: inviteLink(id) };
+    const links = { invite: inviteLink(id), forMembers: config.direct ? memberLink(id) : null };
+    return { application: { id, name }, guildId, commands: commandNames(data), ...links };
   } catch (error) {
     if (error instanceof DiscordAPIError && error.status === 401) throw tokenInvalid(error);
     if (error instanceof DiscordAPIError && [10_004, 50_001].includes(Number(error.code)))
@@ -72,7 +75,9 @@ export async function describeApplication(config: DiscordConfig): Promise<Applic
     const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
     const there = await rest.ask<RESTGetAPIApplicationCommandsResult>('get', Routes.applicationCommands(id));
     const names = there.map((command) => command.name);
-    const missing = registration().flatMap((command) => (names.includes(command.name) ? [] : [command.name]));
+    const missing = registration(config.direct).flatMap((command) =>
+      names.includes(command.name) ? [] : [command.name],
+    );
     return { application: { id, name }, commands: there.length, missing };
   } catch (error) {
     if (error instanceof DiscordAPIError && error.status === 401) throw tokenInvalid(error);

@@ -35,7 +35,7 @@ const MAX_CHOICES = 40;
 const photoOptionNames = Array.from({ length: MAX_FILES }, (_, index) => `photo${index + 1}`);
 
 /** Descriptions longer than this are cut, characters: they count among the 8,000, and help has them whole. */
-const LONG = 45;
+const LONG = 42;
 
 /** A description up to where its details begin. */
 const short = (description: string): string =>
@@ -94,7 +94,8 @@ const subcommand = (data: SubcommandData): APIApplicationCommandSubcommandOption
 });
 
 /** Everything that Krona registers. */
-export function registration(): RESTPutAPIApplicationCommandsJSONBody {
+/** @param direct - also for direct messages with Krona, and for members who install it for themselves */
+export function registration(direct = false): RESTPutAPIApplicationCommandsJSONBody {
   const options: APIApplicationCommandOption[] = COMMANDS.map(({ data }) =>
     data.actions
       ? {
@@ -110,13 +111,17 @@ export function registration(): RESTPutAPIApplicationCommandsJSONBody {
     contexts: [InteractionContextType.Guild],
     integration_types: [ApplicationIntegrationType.GuildInstall],
   };
+  const anywhere = {
+    contexts: [InteractionContextType.Guild, InteractionContextType.BotDM],
+    integration_types: [ApplicationIntegrationType.GuildInstall, ApplicationIntegrationType.UserInstall],
+  };
   return [
     {
       type: ApplicationCommandType.ChatInput,
       name: 'krona',
       description: 'Train Krona on your photos and generate pictures',
       options,
-      ...where,
+      ...(direct ? anywhere : where),
     },
     { type: ApplicationCommandType.Message, name: ADD_PHOTOS, ...where },
     { type: ApplicationCommandType.Message, name: REMIX_TITLE, ...where },

@@ -18,6 +18,7 @@ import { describeDevice, describeDoing, isTaking, type WorkerRecord } from '../.
 import { describeComputer } from '../../core/settings/computer.ts';
 import { makeToken, webhookKey } from '../api/tokens.ts';
 import { checked, text, uuid } from '../request.ts';
+import { modelRoutes, modelViews } from './administration-models.ts';
 import type { Identity } from './identity.ts';
 import type {
   AdministrationView,
@@ -64,6 +65,7 @@ export function administrationRoutes(parts: AdministrationParts) {
       const rules: RulesView = { text, rows: table?.rows ?? [] };
       return context.json(rules);
     })
+    .route('/models', modelRoutes(parts))
     .route('/', workRoutes(parts))
     .route('/', tokenRoutes(parts));
 }
@@ -135,6 +137,7 @@ async function requireWork(
 async function overview({ context, config, installLink }: AdministrationParts): Promise<AdministrationView> {
   const { records } = context;
   const { dataFolder, webhookOrigins } = config;
+  const channels = await records.channelsOfAll(MOST_CHANNELS);
   const { bsize, bavail, blocks } = await statfs(dataFolder);
   return {
     computer: describeComputer(await records.modelCard()),
@@ -147,7 +150,8 @@ async function overview({ context, config, installLink }: AdministrationParts): 
       stored: await records.storedBytesInAll(),
       limit: storageLimit(),
     },
-    channels: await records.channelsOfAll(MOST_CHANNELS),
+    channels,
+    models: await modelViews(context, channels),
     tokens: (await records.listApiTokens()).map(tokenView),
     webhooks: webhookOrigins.length > 0,
     slack: installLink && (await slackView(records, installLink())),

@@ -3,6 +3,7 @@ import type { Card } from '../../commands/card.ts';
 import type { WorkerRecord } from '../../core/workers.ts';
 import type { ListedToken } from '../../core/api-tokens.ts';
 import type { OverviewChannel, OverviewWork } from '../../core/overview.ts';
+import type { Progress } from '../../core/records.ts';
 
 export interface MemberView {
   readonly id: string;
@@ -236,6 +237,29 @@ export interface SlackView {
   readonly workspaces: readonly { readonly id: string; readonly name: string; readonly at: number }[];
 }
 
+/** A model on the administrator's page. */
+export interface ModelView {
+  readonly name: string;
+  readonly title: string;
+  /** `own`: KRONA_MODEL's; `large`: it needs more memory than the worker has. */
+  readonly state: 'own' | 'pulled' | 'pulling' | 'absent' | 'large';
+  /** On the disk, or to download; null: not known. */
+  readonly bytes: number | null;
+  /** null: not known. */
+  readonly licence: { readonly title: string; readonly url: string; readonly commercial: string } | null;
+  readonly pull: { readonly id: string; readonly progress: Progress | null } | null;
+  /** The channels in which it draws, as people call them. */
+  readonly usedIn: readonly string[];
+}
+
+/** The question whether an administrator accepts the licence of a model. */
+export interface LicenceView {
+  readonly model: string;
+  readonly title: string;
+  readonly text: readonly string[];
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+}
+
 export interface AdministrationView {
   /** What the workers compute on, in sentences. */
   readonly computer: string;
@@ -254,6 +278,8 @@ export interface AdministrationView {
   };
   /** Those with the most files first. */
   readonly channels: readonly OverviewChannel[];
+  /** KRONA_MODEL's own first, then those of the catalogue. */
+  readonly models: readonly ModelView[];
   /** Of the REST API, oldest first. */
   readonly tokens: readonly TokenView[];
   /** Whether tokens can have webhooks. */

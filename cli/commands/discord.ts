@@ -24,12 +24,13 @@ export function define(discord: Command, shell: Shell): void {
   });
 }
 
-function describe({ application, guildId, commands, invite }: Registered): string {
+function describe({ application, guildId, commands, invite, forMembers }: Registered): string {
   const where = guildId === null ? 'in all servers' : `in the server ${guildId}`;
   if (commands.length === 0) return `Removed the commands of ${application.name} ${where}.`;
   return [
     `Registered for ${application.name} ${where}:`,
     ...commands.map((command) => `  ${command}`),
     `Invite the bot to a server: ${invite}`,
+    ...(forMembers === null ? [] : [`Install it for yourself, to draw in direct messages: ${forMembers}`]),
   ].join('\n');
 }

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
 import { writeWhole } from '../../core/files.ts';
-import type { Enlargement } from '../../gpu-worker/models/residual-dense.ts';
+import type { Enlargement } from '../../core/pictures/enlarged-size.ts';
 import { encodeRaster, rasterOf } from '../../gpu-worker/sampling/upscaling/raster.ts';
 import { Upscaler } from '../../gpu-worker/sampling/upscaling/upscaler.ts';
 import { action, type Shell } from '../output.ts';
@@ -24,7 +24,9 @@ export function define(command: Command, shell: Shell): void {
     const upscaler = new Upscaler();
     const began = performance.now();
     try {
-      const big = await upscaler.enlarge(await rasterOf(path, basename(path)), times, { signal: io.signal });
+      const big = await upscaler.enlarge(await rasterOf(path, basename(path), times), times, {
+        signal: io.signal,
+      });
       await writeWhole(out, await encodeRaster(big));
       const seconds = (performance.now() - began) / 1000;
       const { width, height } = big;

@@ -10,6 +10,7 @@ import type {
   VoteFact,
 } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
+import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
 import type { Split, Upscale } from '../../core/settings/choices.ts';
 import type { Card, CardButton, CardMenu } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
@@ -92,11 +93,14 @@ function buttonsOf({ set, duel, adapters, resolved }: SetCardSource): CardButton
       label: `Train ${name} again`,
       style: 'primary',
     })),
-    { action: `again:${set.id}`, label: 'Again', style: 'primary' },
+    ...(isSent(set) ? [] : [{ action: `again:${set.id}`, label: 'Again', style: 'primary' } as const]),
     { action: `details:${set.id}`, label: 'Details' },
     remove,
   ];
 }
+
+/** Whether a set enlarges a member's picture, so that there is nothing to draw another one of. */
+const isSent = ({ kind, start }: PictureSet): boolean => kind === 'upscale' && start !== null;
 
 /** What can be done with each picture: of four pictures, too much for buttons. */
 function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
@@ -106,7 +110,7 @@ function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
   return {
     label: 'Do more with a picture',
     choices: [
-      ...each('vary', 'Vary'),
+      ...(isSent(set) ? [] : each('vary', 'Vary')),
       ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
       ...each('emoji', 'Emoji'),
     ],
@@ -148,16 +152,21 @@ function previewOf({ set, pictures, held, preview }: SetCardSource): Card['previ
 /** Returns the title over a finished run's pictures. */
 export const finalsTitle = (subjectName: string): string => `Which ${plain(subjectName)} is the best?`;
 
+function titleOf({ set, resolved }: SetCardSource): string {
+  const [subject] = resolved.subjects;
+  if (set.kind === 'finals' && subject) return finalsTitle(subject.name);
+  return isSent(set) ? `Upscaled: ${plain(set.prompt)}` : plain(set.prompt);
+}
+
 /** Returns the card of a set. */
 export function setCard(source: SetCardSource): Card {
-  const { set, pictures, facts, memberName, resolved } = source;
+  const { set, pictures, facts, memberName } = source;
   const progress = progressOf(source);
   const preview = previewOf(source);
   const menu = menuOf(source);
-  const [subject] = resolved.subjects;
   return {
     tone: WORK_TONES[set.state],
-    title: set.kind === 'finals' && subject ? finalsTitle(subject.name) : plain(set.prompt),
+    title: titleOf(source),
     text: textOf(source),
     fields: [
       // Finals don't tell which adapter drew which picture: people would vote for the step.
@@ -212,16 +221,24 @@ const UPSCALED: Readonly<Record<Upscale, string>> = {
   x4: 'enlarged to four times its size',
 };
 
+type Row = [string, string | null];
+
+function originalOf({ start }: PictureSet): string {
+  if (start === null) return 'a picture of another set';
+  return start.blobHash === null ? 'a picture that was deleted' : 'a picture that was sent';
+}
+
 /** Returns everything that is needed to draw a set again, for the `details` button. */
 export function detailsCard(source: SetCardSource): Card {
   const { set, pictures, resolved, adapters } = source;
   const { settings } = set;
-  const rows: [string, string | null][] = [
+  const from: Row = [
+    'upscaled from',
+    set.kind === 'upscale' ? `${originalOf(set)}, ${UPSCALED[settings.upscale]}` : null,
+  ];
+  const rows: Row[] = [
     ['variation of', set.variationOf === null ? null : 'a picture of another set'],
-    [
-      'upscaled from',
-      set.kind === 'upscale' ? `a picture of another set, ${UPSCALED[settings.upscale]}` : null,
-    ],
+    from,
     ['begins with', beginningOf(set)],
     ['steered by votes', steeringOf(set)],
     ['prompt', plain(set.prompt, 1000)],
@@ -251,7 +268,8 @@ export function detailsCard(source: SetCardSource): Card {
   return {
     tone: 'info',
     title: 'Details',
-    fields: fieldsOf(rows),
+    // Nothing else says anything about a picture that a network enlarged.
+    fields: fieldsOf(isSent(set) && enlargementOf(settings.upscale) !== null ? [from] : rows),
     audience: 'caller',
   };
 }

@@ -16,6 +16,7 @@ const PAGE = 6;
 export const gallery = command(
   {
     name: 'gallery',
+    direct: true,
     description: 'Look through the pictures of this channel',
     example: '/krona gallery red fox subject:mochi votes:1',
     options: [

@@ -30,16 +30,14 @@ export interface Offer {
 
 /** The whole catalogue, without the model that KRONA_MODEL names. */
 export async function offers(records: Records, usual: ModelCard | null): Promise<Offer[]> {
-  const known = await records.models();
-  const found: Offer[] = [];
-  for (const model of catalogue().models)
-    if (!isDefault(model, usual))
-      found.push({
-        model,
-        here: known.find(({ name }) => name === model.name) ?? null,
-        pull: await records.openPull(model.name),
-      });
-  return found;
+  const [known, pulls] = [await records.models(), await records.openPulls()];
+  return catalogue()
+    .models.filter((model) => !isDefault(model, usual))
+    .map((model) => ({
+      model,
+      here: known.find(({ name }) => name === model.name) ?? null,
+      pull: pulls.find((pull) => pull.model === model.name) ?? null,
+    }));
 }
 
 /**

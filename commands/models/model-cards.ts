@@ -2,6 +2,7 @@
 import type { CatalogueModel } from '../../core/catalogue.ts';
 import { byteSize, duration, percent } from '../../core/format.ts';
 import { pictureTime } from '../../core/settings/computer.ts';
+import type { Pull } from '../../core/records.ts';
 import { DEFAULT_MODEL, SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import { expectedTime, fitsMemory, memoryNeeded, suits } from '../../core/settings/model-needs.ts';
 import type { ChannelSettings } from '../../core/settings/schema.ts';
@@ -26,14 +27,13 @@ function timeText(model: CatalogueModel, card: ModelCard | null, usual: ModelCar
   return time ? `about ${duration(time.seconds)} (${time.basis})` : '–';
 }
 
+/** How far a download is. */
+export const pullState = ({ progress }: Pick<Pull, 'progress'>): string =>
+  progress === null ? 'being pulled' : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
+
 function stateText({ model, here, pull }: Offer, inUse: string, usual: ModelCard | null): string {
   if (model.name === inUse) return 'in use here';
-  if (pull !== null) {
-    const { progress } = pull;
-    return progress === null
-      ? 'being pulled'
-      : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
-  }
+  if (pull !== null) return pullState(pull);
   if (here !== null) return 'ready';
   return fitsMemory(model, usual?.computer) ? 'can be pulled' : 'too large here';
 }

@@ -1,4 +1,5 @@
 /** @file The picture that a set begins with: a member's file, checked, counted and stored as photos are. */
+import { at } from '../../core/at.ts';
 import { KronaError } from '../../core/errors.ts';
 import { counted } from '../../core/format.ts';
 import { areaOf, type Area } from '../../core/pictures/area.ts';
@@ -57,14 +58,20 @@ async function taken(sender: Sender, files: readonly Attachment[], { records }: 
   return checked;
 }
 
-/** Stores a picture to draw all of anew. @throws KronaError PHOTO_*, ATTACHMENT_*, QUOTA_EXCEEDED, STORAGE_FULL */
+/**
+ * Stores a picture to draw all of anew.
+ *
+ * @param check throws where the picture, by the pixels of the file, can't be used
+ * @throws KronaError PHOTO_*, ATTACHMENT_*, QUOTA_EXCEEDED, STORAGE_FULL
+ */
 export async function beginWith(
   sender: Sender,
   file: Attachment,
   context: CommandContext,
-): Promise<Beginning | null> {
-  const [photo] = await taken(sender, [file], context);
-  if (photo === undefined) return null;
+  check?: (sent: Pick<Beginning, 'width' | 'height'>) => void,
+): Promise<Beginning> {
+  const photo = at(await taken(sender, [file], context), 0);
+  check?.(photo.sent);
   const { hash: blobHash, size } = await context.blobs.put(photo.png);
   const start = { memberId: sender.member.id, blobHash, maskHash: null, size };
   return { start, width: photo.width, height: photo.height };
@@ -83,8 +90,8 @@ export async function beginWithPart(
   context: CommandContext,
 ): Promise<Beginning> {
   const sent = files.mask ? [files.picture, files.mask] : [files.picture];
-  const [photo, mask] = await taken(sender, sent, context);
-  if (photo === undefined) throw new Error('a picture was taken and is not there');
+  const all = await taken(sender, sent, context);
+  const [photo, mask] = [at(all, 0), all[1]];
   const named = ({ name, png }: typeof photo) => ({ name, source: png });
   const area = await areaOf(named(photo), mask ? named(mask) : where);
   const [picture, part] = [await context.blobs.put(area.picture), await context.blobs.put(area.mask)];

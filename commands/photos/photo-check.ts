@@ -14,6 +14,8 @@ interface CheckedPhoto {
   readonly png: Buffer;
   readonly width: number;
   readonly height: number;
+  /** Pixels of the file as it came, upright. */
+  readonly sent: { readonly width: number; readonly height: number };
   /** Changes that the sender should know about, such as that only the first frame is kept. */
   readonly notes: readonly string[];
 }
@@ -43,7 +45,8 @@ export async function checkPhoto(bytes: Uint8Array, name: string): Promise<Check
       .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false }),
   );
   const notes = photo.hasFrames ? ['only the first frame of the animation is kept'] : [];
-  return { png: data, width: info.width, height: info.height, notes };
+  const sent = { width: photo.width, height: photo.height };
+  return { png: data, width: info.width, height: info.height, sent, notes };
 }
 
 /** The error for a file that is too large, by its declared or actual size. */

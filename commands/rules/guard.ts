@@ -41,6 +41,11 @@ export async function isBlocked(records: Records, channelId: string, memberId: s
  */
 export async function admit(records: Records, actor: Actor, { needs, openToBlocked }: Needs): Promise<void> {
   const { channel, member } = actor;
+  if (!openToBlocked && actor.direct && (await records.isBlocked(channel.platform, member.id)))
+    throw new KronaError(
+      'BLOCKED',
+      'A moderator blocked you in a channel or server, so Krona does not draw for you in direct messages either.',
+    );
   if (!openToBlocked && !actor.manager) {
     const server = await records.serverRules(channel.id);
     if (server?.blocked.includes(member.id))

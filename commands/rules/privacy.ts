@@ -116,6 +116,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { show, export: export
 export const privacy: Command = {
   data: {
     name: 'privacy',
+    direct: true,
     description: 'Show, export or delete your data',
     example: '/krona privacy show',
     options: [],

@@ -119,6 +119,7 @@ async function set(invocation: Invocation<Typed>, context: CommandContext): Prom
 export const settings = commandOf(
   {
     name: 'settings',
+    direct: true,
     description: 'How this channel trains and draws',
     example: '/krona settings train a1:8 a2:64 lr:5e-4',
   },

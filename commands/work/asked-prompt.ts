@@ -49,7 +49,7 @@ export interface AskedPrompt {
   /** As asked for. */
   readonly count: number | undefined;
   /** The negative prompt in a channel whose own one is given. */
-  negativeIn(ofChannel: string | null): string | null;
+  readonly negativeIn: (ofChannel: string | null) => string | null;
 }
 
 /**

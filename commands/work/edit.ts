@@ -15,6 +15,7 @@ const { complete: _, ...prompt } = PROMPT;
 export const edit = command(
   {
     name: 'edit',
+    direct: true,
     description: 'Draw a part of a picture again, or more around it',
     example: '/krona edit a snowy mountain where:background',
     options: [

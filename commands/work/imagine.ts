@@ -11,6 +11,7 @@ import { completeStyle } from './style.ts';
 export const imagine = command(
   {
     name: 'imagine',
+    direct: true,
     description: 'Draw pictures of a prompt; name a subject to include it',
     example: '/krona imagine a watercolour of mochi count:2',
     options: [

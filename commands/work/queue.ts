@@ -11,6 +11,8 @@ import { plain } from '../cards/format.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
 import { channelQueue, workRecord, type Work } from './channel-queue.ts';
 import { textOption } from '../line/options.ts';
+import { modelTitle } from '../models/known-models.ts';
+import { pullState } from '../models/model-cards.ts';
 import { limitLines } from '../rules/quota.ts';
 import { stopDuel } from '../votes/stop-duel.ts';
 import { cancelWork, jobOf } from './work.ts';
@@ -67,10 +69,22 @@ async function workerLines({ records }: CommandContext): Promise<string[]> {
   return [`${counted(workers.length, 'worker')}. ${each.join('; ')}.`];
 }
 
+/** Downloads of models, which are for all channels. */
+async function pullLines({ records }: CommandContext): Promise<string[]> {
+  const lines: string[] = [];
+  for (const pull of await records.openPulls())
+    lines.push(`${plain(await modelTitle(records, pull.model))}: ${pullState(pull)}.`);
+  return lines;
+}
+
 async function show({ channel, member }: Invocation, context: CommandContext): Promise<Card> {
   const work = await channelQueue(context.records, channel.id);
   const limits = await limitLines(context.records, channel.id, member);
-  const time = [...(await workerLines(context)), ...(await timeLines(context, channel))];
+  const time = [
+    ...(await workerLines(context)),
+    ...(await pullLines(context)),
+    ...(await timeLines(context, channel)),
+  ];
   if (work.length === 0)
     return { tone: 'info', title: 'The queue is empty', text: [...time, ...limits], audience: 'caller' };
   const subjects = await subjectNames(context.records, channel);
@@ -135,6 +149,7 @@ const ACTIONS: Readonly<Record<string, Command['run']>> = { show, cancel };
 export const queue: Command = {
   data: {
     name: 'queue',
+    direct: true,
     description: 'Show the queue, or cancel your own jobs',
     example: '/krona queue show',
     options: [],

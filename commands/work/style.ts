@@ -172,6 +172,7 @@ const remove = action(
 export const style = commandOf(
   {
     name: 'style',
+    direct: true,
     description: 'Styles: named pieces of prompts',
     example: '/krona style save name:ink prompt:"ink drawing, thick lines"',
   },

@@ -70,10 +70,13 @@ type AskedSet = Pick<
   | 'alsoAdapterIds'
   | 'variationOf'
 > &
-  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'steering' | 'model'>> & { readonly upscaleOf?: string };
+  Partial<Pick<PictureSet, 'awaitsRunId' | 'start' | 'steering' | 'model' | 'upscaleOf'>> & {
+    /** Default: `imagine`. */
+    readonly kind?: 'upscale';
+  };
 
-function noteOf({ prompt, count, variationOf, upscaleOf }: AskedSet): string {
-  const what = upscaleOf !== undefined ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
+function noteOf({ prompt, count, variationOf, kind }: AskedSet): string {
+  const what = kind === 'upscale' ? 'upscaled: ' : variationOf !== null ? 'varied: ' : '';
   return `${what}${prompt} (${counted(count, 'picture')})`;
 }
 
@@ -89,11 +92,11 @@ export async function startSet(records: Records, actor: Actor, set: AskedSet): P
   const texts = read.flatMap((prompt) => promptTexts(prompt, subjects, set.subjectId));
   await admitWork(records, actor, { kind: 'imagine', pictures: set.count }, [set.prompt, ...texts]);
   const added = await records.addSet({
+    kind: 'imagine',
     ...set,
     id: randomUUID(),
     channelId,
     memberId: actor.member.id,
-    kind: set.upscaleOf === undefined ? 'imagine' : 'upscale',
     runId: null,
     state: 'queued',
   });

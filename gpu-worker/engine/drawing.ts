@@ -77,7 +77,7 @@ async function enlargePicture(
   { place, signal, tell }: Studio,
 ): Promise<void> {
   await place.turn(signal);
-  const big = await upscaler.enlarge(await rasterOf(png, 'The picture'), scale, { signal });
+  const big = await upscaler.enlarge(await rasterOf(png, 'The picture', scale), scale, { signal });
   const unsafe = check ? await unsafeness(onWhite(big)) : null;
   const { width, height } = big;
   tell({ picture: { place: 0, width, height, png: await encodeRaster(big, 9), unsafe } });

@@ -1,10 +1,10 @@
 /** @file The messages between the worker and its engine process, in which errors keep their codes. */
 import { describeError, KronaError } from '../../core/errors.ts';
 import type { CheckpointScore, PromptLength } from '../../core/records.ts';
+import type { Enlargement } from '../../core/pictures/enlarged-size.ts';
 import type { Place } from '../../core/prompts/split.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
 import type { ChosenDevice } from '../graph/device.ts';
-import type { Enlargement } from '../models/residual-dense.ts';
 import type { DrawRequest } from '../sampling/text-to-image.ts';
 import type { SavedAdapter } from '../training/train-hooks.ts';
 import type { SweepOptions, SweepProgress, SweepResult } from '../training/sweep.ts';

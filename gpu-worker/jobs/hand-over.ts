@@ -143,5 +143,6 @@ const stepOf = (path: string): Promise<number | null> =>
     throw error;
   });
 
-const isLost = (error: unknown): boolean =>
+/** Whether a stored file can't be had whole. */
+export const isLost = (error: unknown): boolean =>
   error instanceof KronaError && ['BLOB_NOT_FOUND', 'BLOB_DAMAGED'].includes(error.code);

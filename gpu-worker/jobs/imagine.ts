@@ -6,15 +6,8 @@ import type { JobHandler } from '../../storage/jobs/contract.ts';
 import { resolvePrompt, subjectWords } from '../../core/prompt.ts';
 import { alternativesOf } from '../../core/prompts/alternatives.ts';
 import { splitPlaces, type Place } from '../../core/prompts/split.ts';
-import type {
-  Adapter,
-  Duel,
-  Picture,
-  PictureSet,
-  Progress,
-  SetPreview,
-  Subject,
-} from '../../core/records.ts';
+import type { Adapter, Duel, PictureSet, Progress, SetPreview, Subject } from '../../core/records.ts';
+import { pictureSize } from '../../core/settings/picture-size.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import type { Records } from '../../storage/records.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
@@ -22,7 +15,9 @@ import { carryOut, SETS, type Conduct } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { countDrawn } from './speeds.ts';
 import { contextOn } from './pulled-models.ts';
-import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
+import type { Original } from './asked-drawing.ts';
+import { drawPictures } from './draw-pictures.ts';
+import type { PlannedPicture } from './planned-picture.ts';
 
 export function imagineJob(context: WorkerContext): JobHandler<'imagine'> {
   return async (job) => {
@@ -50,7 +45,7 @@ async function imagine(
   const { records } = context;
   const duel = set.duelId === null ? null : await records.duel(set.duelId);
   const adapters = duel === null ? await requireAdapters(set, records) : await rivalsOf(duel, set, records);
-  const upscales = await originalOf(set, records);
+  const upscales = await originalOf(set, context);
   const subjects = await records.subjects(set.channelId);
   let first: { readonly step: number; readonly at: number } | null = null;
   const began = performance.now();
@@ -175,10 +170,15 @@ async function rivalsOf(duel: Duel, { duelPlace }: PictureSet, records: Records)
   return found;
 }
 
-/** The picture that a set of kind `upscale` enlarges. @throws KronaError PICTURE_GONE */
-async function originalOf(set: PictureSet, records: Records): Promise<Picture | null> {
-  if (set.kind !== 'upscale') return null;
-  const picture = set.upscaleOf === null ? null : await records.picture(set.upscaleOf);
+/** The picture that a set of kind `upscale` enlarges: one of Krona's, or a member's. @throws KronaError PICTURE_GONE */
+async function originalOf(
+  { kind, upscaleOf, start, settings }: PictureSet,
+  { records, model }: WorkerContext,
+): Promise<Original | null> {
+  if (kind !== 'upscale') return null;
+  const blobHash = start?.blobHash ?? null;
+  if (blobHash !== null) return { blobHash, ...pictureSize(settings, model) };
+  const picture = upscaleOf === null ? null : await records.picture(upscaleOf);
   if (picture !== null) return picture;
   throw new KronaError('PICTURE_GONE', 'The picture to upscale was deleted.');
 }

@@ -12,7 +12,8 @@ import { nthSeed } from '../../core/seeds.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
-import { drawPictures, type PlannedPicture } from './draw-pictures.ts';
+import { drawPictures } from './draw-pictures.ts';
+import type { PlannedPicture } from './planned-picture.ts';
 
 /** Most pictures at a checkpoint. */
 const MAX_SAMPLES = 2;

@@ -5,7 +5,6 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KronaError } from '../../core/errors.ts';
 import { isFileError, readFileIfAny } from '../../core/files.ts';
 import type { CellFiles, Run, Sweep } from '../../core/records.ts';
 import { asDiskError } from '../../storage/blobs/name.ts';
@@ -13,6 +12,7 @@ import { statePath } from '../training/resume.ts';
 import { cellFile, DONE_FILE, type SweepResult } from '../training/sweep.ts';
 import { countDone } from '../training/sweep-scores.ts';
 import type { WorkerContext } from './context.ts';
+import { isLost } from './hand-over.ts';
 import { copyBlob } from './local-files.ts';
 
 type Context = Pick<WorkerContext, 'records' | 'blobs' | 'isApart' | 'log'>;
@@ -57,7 +57,7 @@ export class SweepHandOver {
       // Last: without it, nothing counts as done.
       await copyBlob(this.#context, stored.hash, this.#done);
     } catch (error) {
-      if (!(error instanceof KronaError && error.code === 'BLOB_NOT_FOUND')) throw error;
+      if (!isLost(error)) throw error;
       log.warn({ error, id: this.#runId }, 'a file of the sweep is lost, so it starts again');
       await this.forget();
     }

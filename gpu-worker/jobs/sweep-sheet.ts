@@ -11,7 +11,7 @@ import { cellName, type SweepCell } from '../../core/sweep-plan.ts';
 import type { PngPicture } from '../engine/protocol.ts';
 import { cellFile } from '../training/sweep.ts';
 import type { WorkerContext } from './context.ts';
-import { rulesOf } from './draw-pictures.ts';
+import { rulesOf } from './picture-rules.ts';
 import { runFolder } from './sweep-runs.ts';
 
 /** Where a sweep keeps what it has trained. */

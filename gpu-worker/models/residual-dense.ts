@@ -2,14 +2,12 @@
  * @file ESRGAN-slim of UpscalerJS: a residual dense network (Zhang et al. 2018, arXiv 1802.08797) of two blocks with one layer
  * each, in Keras' layer names (idealo's image-super-resolution, C=1 D=2 G=4 G0=64).
  */
+import type { Enlargement } from '../../core/pictures/enlarged-size.ts';
 import * as op from '../graph/ops.ts';
 import { sideOf, sidesOf } from '../graph/shapes.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { conv } from './layers.ts';
 import type { Parameters } from './parameters.ts';
-
-/** How many times as wide and high pictures become. */
-export type Enlargement = 2 | 4;
 
 /** G0, G and channels of the two layers before the picture is enlarged. */
 const [WIDE, GROWTH, FIRST, SECOND] = [64, 4, 64, 32];

@@ -96,6 +96,11 @@ const openPull: Operation<'openPull'> = (db) => async (model) =>
     ),
   );
 
+const openPulls: Operation<'openPulls'> = (db) => () =>
+  db.query<Pull>(
+    sql`SELECT ${PULL} FROM krona.pull WHERE state IN ('queued', 'running') ORDER BY created_at, id`,
+  );
+
 const updatePull: Operation<'updatePull'> = (db) => async (id, change) => {
   const columns = assignments({
     state: change.state,
@@ -133,6 +138,7 @@ export const modelOperations = {
   addPull,
   pull,
   openPull,
+  openPulls,
   updatePull,
   acceptLicence,
   acceptedLicence,

@@ -44,7 +44,8 @@ const endedWorkOfAll: Operation<'endedWorkOfAll'> = (db) => (limit) =>
 
 const channelsOfAll: Operation<'channelsOfAll'> = (db) => (limit) =>
   db.query<OverviewChannel>(sql`
-    SELECT channel.id, channel.name, channel.platform, part.bytes AS "storedBytes"
+    SELECT channel.id, channel.name, channel.platform, krona.model_of(channel) AS model,
+      part.bytes AS "storedBytes"
     FROM krona.channel, ${storedIn(sql`channel.id`)} AS part
     ORDER BY "storedBytes" DESC, channel.name LIMIT ${limit}`);
 

@@ -17,7 +17,7 @@ import { patiently, type Operation } from './database.ts';
 import { countLikes } from './gallery.ts';
 import { LICENCE, PULL } from './models.ts';
 import { RUN } from './runs.ts';
-import { SET, touchSets } from './sets.ts';
+import { SET, setOperations, touchSets } from './sets.ts';
 import { STYLE } from './styles.ts';
 import { sql } from './sql.ts';
 import { PHOTO, SUBJECT } from './subjects.ts';
@@ -88,6 +88,12 @@ const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
       WHERE photo_prompts <> '{}' AND subject_id IN (SELECT subject_id FROM gone)
     )
     SELECT id FROM gone`);
+  // A picture that they sent and had enlarged shows the same.
+  const enlarged = await db.query<{ id: string }>(sql`
+    SELECT id FROM krona.picture_set
+    WHERE kind = 'upscale' AND coalesce((start ->> 'memberId')::uuid, member_id) = ${id} AND start IS NOT NULL`);
+  for (const set of enlarged)
+    await setOperations.deleteSet(database)(set.id, 'By the member whose picture it shows.');
   // Pictures that they began sets with are photos too, also where others drew from them again.
   const starts = await db.query(sql`
     UPDATE krona.picture_set
@@ -114,7 +120,7 @@ const eraseMember: Operation<'eraseMember'> = (database) => async (id) => {
     SET body = jsonb_set(body, '{photos}', '[]'), revision = krona.next_revision()
     WHERE member_id = ${id} AND jsonb_array_length(coalesce(body -> 'photos', '[]')) > 0`);
   await db.query(sql`UPDATE krona.member SET erased_at = clock_timestamp() WHERE id = ${id}`);
-  return { photos: photos.length + starts.length, votes: votes.length };
+  return { photos: photos.length + enlarged.length + starts.length, votes: votes.length };
 };
 
 const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {

@@ -13,6 +13,8 @@ const workload: Operation<'workload'> = (db) => () =>
       SELECT CASE WHEN sweep IS NULL THEN 'train' ELSE 'sweep' END AS kind, state, created_at FROM krona.run
       UNION ALL
       SELECT 'imagine', state, created_at FROM krona.picture_set WHERE run_id IS NULL AND awaits_run_id IS NULL
+      UNION ALL
+      SELECT 'pull', state, created_at FROM krona.pull
     ) AS work
     WHERE state IN ('queued', 'running')
     GROUP BY kind, state`);

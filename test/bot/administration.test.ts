@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../helpers/until.ts';
 import { advanceDuel, cancelDuel } from '../../commands/votes/advance-duel.ts';
 import { openDuel } from '../../commands/votes/open-duel.ts';
+import { MODEL } from '../commands/helpers.ts';
 import { newRun, newSet, newSubject } from '../helpers/new-records.ts';
 import { openWorld, PlayedWorker, say, type World } from './world.ts';
 
@@ -128,6 +129,43 @@ it("shows a channel's rules and makes a token, once", async () => {
   await boss.reload();
   await boss.getByRole('button', { name: 'Revoke' }).click();
   await boss.getByRole('button', { name: 'Revoke' }).waitFor({ state: 'detached' });
+});
+
+it('pulls a model whose licence is accepted, has it draw in a place, and removes it', async () => {
+  const { records } = world.storage;
+  const card = { ...MODEL, name: 'krona-emoji' };
+  await records.saveModelCard(card);
+  await open(boss);
+  const row = (...texts: readonly string[]) =>
+    texts.reduce(
+      (rows, hasText) => rows.filter({ hasText }),
+      boss.getByRole('region', { name: /^model,/ }).getByRole('row'),
+    );
+  await row('krona-emoji', '#general web').waitFor();
+  await row('SD-Turbo', 'can be pulled', 'commercial use').getByRole('button', { name: 'Pull' }).click();
+  await boss.getByText('Accept the licence of SD-Turbo?').waitFor();
+  expect(await records.openPull('sd-turbo')).toBeNull();
+  await boss.getByRole('button', { name: 'Accept and pull' }).click();
+  await row('SD-Turbo', 'pull is queued').waitFor();
+  const { id } = (await records.openPull('sd-turbo'))!;
+  const progress = { step: 512, steps: 2048, secondsLeft: 60, phase: 'downloading unet, MiB' };
+  await records.updatePull(id, { state: 'running', progress });
+  await row('SD-Turbo', 'pulling, 25%').waitFor();
+  await row('SD-Turbo').getByRole('button', { name: 'Cancel' }).click();
+  await row('SD-Turbo', 'can be pulled').waitFor();
+  expect((await records.pull(id))?.state).toBe('cancelled');
+
+  await records.saveModelCard({ ...card, name: 'sd-turbo' }, 'sd-turbo', { commit: 'c0ffee', bytes: 2e9 });
+  await row('SD-Turbo', 'pulled', '1.9 GiB').getByRole('button', { name: 'Use' }).click();
+  await row('SD-Turbo', '#general web').waitFor();
+  await row('SD-Turbo').getByRole('button', { name: 'Remove' }).click();
+  // The same check as in the chat.
+  await boss.getByRole('alert').filter({ hasText: 'is in use by' }).waitFor();
+  await row('krona-emoji').getByRole('button', { name: 'Use' }).click();
+  await row('SD-Turbo', 'no channel').getByRole('button', { name: 'Remove' }).click();
+  await row('SD-Turbo', 'can be pulled').waitFor();
+  expect(await records.modelCard('sd-turbo')).toBeNull();
+  await boss.getByRole('row').filter({ hasText: 'removed SD-Turbo' }).waitFor();
 });
 
 it('is read on a phone without scrolling sideways, and by a screen reader', async () => {

@@ -162,6 +162,21 @@ describe('with a token', () => {
     expect(shown.channelId).toBe(channel.id);
   });
 
+  it('a program has a picture enlarged', async () => {
+    const { send } = await program('lens');
+    const form = new FormData();
+    form.set('by', 'x4');
+    form.set('picture', new File([new Uint8Array(await sprite('fox', '#abc', 96))], 'fox.png'));
+    expect(await send('POST', '/upscale', form)).toMatchObject({
+      status: 202,
+      body: { work: { kind: 'imagine' } },
+    });
+    const set = await worker.set();
+    expect(set).toMatchObject({ kind: 'upscale', settings: { upscale: 'x4', size: '96x96' } });
+    await worker.draw(set, [await sprite('fox', '#abd')]);
+    expect((await send('POST', '/upscale', { by: 'x4' })).body.error?.code).toBe('NO_PHOTOS');
+  });
+
   it('a program sends photos, trains and gets the adapter', async () => {
     const { send } = await program('trainer');
     const form = new FormData();

@@ -24,6 +24,10 @@ export class Person {
     this.#channelId = channelId;
   }
 
+  get channelId(): string {
+    return this.#channelId;
+  }
+
   /** Sends a command and waits until Discord says no more than that it was answered. */
   async command(path: string, options: GivenOptions = {}) {
     return this.#settled(await this.#discord.command(this.id, this.#channelId, path, options));
@@ -106,6 +110,8 @@ export interface DiscordWorld {
   channel(options?: {
     nsfw?: boolean;
   }): Promise<{ id: string; join: (name: string, moderator?: boolean) => Promise<Person> }>;
+  /** Somebody in direct messages with the bot; `installed`: from no server of it. */
+  direct(name: string, options?: { installed?: boolean }): Promise<Person>;
   stopBot(): Promise<void>;
   startBot(): Promise<void>;
   close(): Promise<void>;
@@ -142,6 +148,10 @@ export async function openDiscordWorld(
         join: async (name, moderator = false) =>
           new Person(discord, await discord.addUser(name, { moderator }), id),
       };
+    },
+    async direct(name, options = {}) {
+      const id = await discord.addUser(name, {});
+      return new Person(discord, id, await discord.addDirect(id, options));
     },
     async stopBot() {
       await bot?.stop();

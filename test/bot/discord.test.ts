@@ -13,7 +13,7 @@ const FORBIDDEN_PAUSE = 8_000;
 
 let world: DiscordWorld;
 beforeAll(async () => {
-  world = await openDiscordWorld();
+  world = await openDiscordWorld({ direct: true });
 });
 afterAll(() => world.close());
 // Whatever a test is about: nothing that Discord forbids, nobody left waiting, nothing in the log.
@@ -29,6 +29,52 @@ const pixels = (names: readonly string[], background: string) =>
 const set = (channelId: string): Promise<PictureSet> =>
   until(() => world.worker.set(channelId).catch(() => null));
 const run = (channelId: string): Promise<Run> => until(() => world.worker.run(channelId).catch(() => null));
+
+describe('direct messages on Discord', () => {
+  it('draw with the model alone, for members of a server and for those who installed the app', async () => {
+    const { storage, worker } = world;
+    for (const installed of [false, true]) {
+      const eve = await world.direct(`Eve ${installed}`, { installed });
+      expect((await eve.command('imagine', { prompt: 'a moth', count: 2 })).state).toBe('gone');
+      await eve.found('a moth');
+      const asked = await set(eve.channelId);
+      // Nobody else is there to vote, and nobody moderates: adult images are held back.
+      expect((await storage.records.rules(asked.channelId)).safety).toBe('block');
+      await worker.draw(asked, await pixels(['fox', 'fox'], '#ffe'));
+      const shown = await until(async () => {
+        const found = await eve.found('a moth');
+        return found.pictures.length === 2 ? found : null;
+      });
+      await eve.press(shown.id, 'Again');
+      await set(eve.channelId);
+      expect(shown.reactions).toEqual([]);
+      expect(await eve.complete('imagine', 'subject', '')).toEqual([]);
+    }
+  });
+
+  it("know nothing of servers' subjects, and refuse what needs a channel, and members who are blocked", async () => {
+    const { records } = world.storage;
+    const { id, join } = await world.channel();
+    const ann = await join('Ann');
+    const [one, two] = await photos();
+    await ann.command('photos add', { subject: 'mochi', class: 'cat', photo1: one!, photo2: two! });
+    await ann.found('2 photos of mochi added');
+    const eve = await world.direct('Eve');
+    const told = async (path: string, options: Parameters<Person['command']>[1] = {}) =>
+      (await eve.command(path, options)).answers[0]!.text;
+    expect(await told('imagine', { prompt: 'a cat', subject: 'mochi' })).toContain('SUBJECT_UNKNOWN');
+    expect(await eve.complete('imagine', 'subject', 'mo')).toEqual([]);
+    for (const path of ['rules show', 'model list', 'top'])
+      expect(await told(path), path).toMatch(/needs a channel of a server[^]*NOT_HERE/);
+    const here = (await records.channelByExternalId('discord', id))!;
+    const { id: eveId } = (await records.memberByExternalId('discord', eve.id))!;
+    const rules = await records.rules(here.id);
+    await records.saveRules(here.id, { ...rules, blocked: [eveId] });
+    expect(await told('imagine', { prompt: 'a dog' })).toContain('BLOCKED');
+    expect(await told('privacy show')).not.toContain('BLOCKED');
+    await records.saveRules(here.id, rules);
+  });
+});
 
 describe('photos on Discord', () => {
   it('come with the command, are shown to everybody, and leave no pending answer', async () => {

@@ -115,6 +115,10 @@ class DiscordMember implements ChatMember {
     await this.#person.command('edit', { picture, prompt, where });
   }
 
+  async upscale(picture: TestPhoto, by: string): Promise<void> {
+    await this.#person.command('upscale', { picture, by });
+  }
+
   async press(message: Seen, label: string): Promise<void> {
     await this.#person.press(message.id, label);
   }

@@ -39,6 +39,8 @@ export interface ChatMember {
   remix(message: Seen, picture: number, prompt: string): Promise<void>;
   /** Has a part of a picture drawn again. */
   edit(picture: TestPhoto, prompt: string, where: string): Promise<void>;
+  /** Has a picture enlarged, of which nothing is said. */
+  upscale(picture: TestPhoto, by: string): Promise<void>;
   /** Presses the button with that label, or chooses it from a list. */
   press(message: Seen, label: string): Promise<void>;
   /** Votes for a picture, from 1, or takes the vote back. */

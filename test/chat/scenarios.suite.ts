@@ -329,6 +329,41 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
       await message(/upscale[^]*x2 → redraw/);
     });
 
+    it('enlarges a picture that a member attaches, as long as pictures last', async () => {
+      const kay = await chat.member('Kay');
+      const [photo] = await photosOf('vase', ['#d9f0d0']);
+      await kay.upscale(photo!, 'x2');
+      const set = await openSet('a picture');
+      expect(set).toMatchObject({ kind: 'upscale', settings: { upscale: 'x2', size: '300x300' } });
+      await worker.draw(set, await drawings(1, 75));
+      const shown = await eventually(async () => {
+        const seen = await message('Upscaled: a picture');
+        expect(seen.pictures).toBe(1);
+        return seen;
+      });
+      expect(shown.buttons).not.toContain('Again');
+      await ben.press(shown, 'Details');
+      await whisper(ben, 'a picture that was sent, enlarged to twice its size');
+      await boss.run('/krona rules set member_pictures:1');
+      await whisper(boss, 'Rules changed');
+      await kay.upscale(photo!, 'x4');
+      await whisper(kay, 'QUOTA_EXCEEDED');
+      await boss.run('/krona rules set member_pictures:0');
+      await whisper(boss, /1 → no limit/);
+    });
+
+    it('draws faster where the channel prefers that to exact pictures', async () => {
+      await boss.run('/krona settings draw quality:fast');
+      await message(/quality[^]*exact → fast/);
+      const { set, shown } = await imagined(ben, 'a swift');
+      expect(set.settings.quality).toBe('fast');
+      await zoe.press(shown, 'Details');
+      expect((await whisper(zoe, String(set.seed))).text).toMatch(/quality[^]*fast/);
+      await boss.run('/krona settings draw quality:exact');
+      await message(/quality[^]*fast → exact/);
+      expect((await imagined(ben, 'a slower swift')).set.settings.quality).toBe('exact');
+    });
+
     it('makes a picture an emoji, shown only to the member who asked', async () => {
       const { shown } = await imagined(mia, 'a kite');
       const before = (await chat.messages()).length;

@@ -130,6 +130,12 @@ class SlackMember implements ChatMember {
     await this.#sends({ consent: true }, [picture]);
   }
 
+  async upscale(picture: TestPhoto, by: string): Promise<void> {
+    await this.#types(`upscale by:${by}`);
+    await until(() => this.#person.form(), 'the form');
+    await this.#sends({ consent: true }, [picture]);
+  }
+
   async #sends(
     values: Readonly<Record<string, string | boolean>>,
     files: readonly TestPhoto[],

@@ -142,6 +142,10 @@ class Browser implements ChatMember {
     await this.#send(`/krona edit ${prompt} where:${where}`, await this.#upload([picture]));
   }
 
+  async upscale(picture: TestPhoto, by: string): Promise<void> {
+    await this.#send(`/krona upscale by:${by}`, await this.#upload([picture]));
+  }
+
   async #upload(photos: readonly TestPhoto[]): Promise<string[]> {
     const uploads: string[] = [];
     for (const { name, bytes } of photos) {

@@ -143,6 +143,62 @@ export function editingSuite(storage: () => Storage): void {
     expect([width, height]).toEqual([300, 160]);
   });
 
+  it('an attached picture is enlarged, as the channel does it or as asked, and goes with the photos of its sender', async () => {
+    await storage().records.saveModelCard(MODEL);
+    const channel = room();
+    const redrawn = await begun(channel, '/krona upscale', await photo(21));
+    expect(redrawn).toMatchObject({
+      kind: 'upscale',
+      count: 1,
+      upscaleOf: null,
+      prompt: 'a picture',
+      settings: { upscale: 'redraw', size: '144x112' },
+    });
+    await channel.say('ann', '/krona settings draw upscale:x4');
+    const see = await sharp(await disc('#f0d020').toBuffer())
+      .ensureAlpha(0.5)
+      .png()
+      .toBuffer();
+    const set = await begun(channel, '/krona upscale the moon', file('moon.png', see));
+    expect(set).toMatchObject({ prompt: 'the moon', settings: { upscale: 'x4', size: '128x128' } });
+    expect((await (await stored(set)).metadata()).hasAlpha).toBe(true);
+    await channel.finishSet(set);
+    const card = await channel.card({ tone: 'info', title: '', follows: { kind: 'set', id: set.id } });
+    expect(card.title).toBe('Upscaled: the moon');
+    const shown = [...card.buttons!, ...card.menu!.choices].map(({ label }) => label);
+    expect(shown).toEqual(['Details', 'Delete', 'Emoji 1']);
+    expect((await channel.press('ben', `details:${set.id}`)).fields).toEqual([
+      { name: 'upscaled from', value: 'a picture that was sent, enlarged to four times its size' },
+    ]);
+    expect((await channel.press('ben', `again:${set.id}`)).fields![0]!.value).toBe('ACTION_UNKNOWN');
+    const used = await storage().records.usage(set.channelId, 'channel', 'photos', new Date(0));
+    expect(used.map(({ amount }) => amount)).toEqual([1, 1]);
+    await channel.press('ann', `erase:${set.memberId}`);
+    expect(await storage().records.set(set.id)).toBeNull();
+  });
+
+  it.each<[string, string, number, RegExp]>([
+    ['no picture', '', 0, /^NO_PHOTOS: The command has no picture/],
+    ['an unknown way', 'by:x8', 100, /^OPTION_INVALID: `by` must be one of redraw, x2/],
+    // Stored smaller, it would lose what it has.
+    [
+      'a picture that is too large',
+      'by:x2',
+      2100,
+      /^UPSCALE_TOO_LARGE: photo.png is 2100×2100; .* 2048 pixels a side/,
+    ],
+    [
+      'a result that is too large',
+      'by:x4',
+      1600,
+      /^UPSCALE_TOO_LARGE: photo.png is 1600×1600; enlarged 4 times .* 41 meg/,
+    ],
+  ])('is not enlarged: %s', async (_what, options, side, message) => {
+    const blank = { width: side, height: side, channels: 3, background: '#888' } as const;
+    const files = side > 0 ? [file('photo.png', await sharp({ create: blank }).png().toBuffer())] : [];
+    expect(await room().refusal('ann', `/krona upscale ${options}`, files)).toMatch(message);
+  });
+
   it.each<[string, string, number[] | null, RegExp]>([
     ['no picture', 'where:left', null, /^NO_PHOTOS: The command has no picture/],
     ['a part twice', 'where:left', [200, 160, 100], /^OPTION_TWICE: `where` and `mask`/],

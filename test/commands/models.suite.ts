@@ -108,6 +108,11 @@ export function modelSuite(storage: () => Storage): void {
       progress: { step: 512, steps: 2048, secondsLeft: 60, phase: 'downloading unet, MiB' },
     });
     expect((await here.card(queued)).progress).toMatchObject({ fraction: 0.25 });
+    const queue = await here.say('ann', '/krona queue show');
+    expect(queue.text!.join(' ')).toContain('SD-Turbo: pulling, 25%.');
+    expect(await records().workload()).toContainEqual(
+      expect.objectContaining({ kind: 'pull', state: 'running', count: 1 }),
+    );
     const [cancel] = (await here.card(queued)).buttons!;
     await here.press('boss', cancel!.action);
     expect((await here.card(queued)).title).toBe('The download of SD-Turbo was cancelled');

@@ -581,6 +581,30 @@ it.each([
   expect(difference).toBeLessThan(15);
 });
 
+it("a member's picture is enlarged by a network or drawn again larger, and keeps its transparency", async () => {
+  const { records, blobs } = shop.storage;
+  const { settings, memberId } = await shop.imagine({}, { enqueue: false });
+  const disc = '<svg width="40" height="30"><circle cx="20" cy="15" r="10" fill="#c32"/></svg>';
+  const sent = await blobs.put(await sharp(Buffer.from(disc)).png().toBuffer());
+  const start = { memberId, blobHash: sent.hash, maskHash: null, size: sent.size, change: 1 };
+  const enlarged = async (upscale: 'x2' | 'redraw', size: '40x30' | '64x48') => {
+    const set = await shop.imagine({ kind: 'upscale', start, settings: { ...settings, upscale, size } });
+    expect(await drawn(set)).toMatchObject({ state: 'done', failure: null });
+    const [picture] = await records.pictures(set.id);
+    const { width, height, hasAlpha, comments } = await sharp(await blobs.get(picture!.blobHash)).metadata();
+    expect(picture).toMatchObject({ width, height });
+    return { width, height, hasAlpha, isSigned: comments !== undefined };
+  };
+  // Nothing that was set says anything about the network's.
+  expect(await enlarged('x2', '40x30')).toEqual({ width: 80, height: 60, hasAlpha: true, isSigned: false });
+  expect(await enlarged('redraw', '64x48')).toMatchObject({ width: 128, height: 96, isSigned: true });
+  const gone = { ...start, blobHash: null };
+  const none = await drawn(
+    await shop.imagine({ kind: 'upscale', start: gone, settings: { ...settings, upscale: 'x2' } }),
+  );
+  expect(none.failure).toMatchObject({ code: 'PICTURE_GONE' });
+});
+
 it("a run that can't work fails with a code and advice, and is not retried", async () => {
   const tries = () => shop.log.lines.filter((line) => line.startsWith('job started')).length;
   const before = tries();

@@ -83,6 +83,7 @@ describe('a bot with KRONA_STATUS_PORT', () => {
       const now = await metrics();
       const seen = [
         'krona_queue_jobs{kind="imagine",state="queued"} 1',
+        'krona_queue_jobs{kind="pull",state="running"} 0',
         'command="photos"',
         'command="help"',
       ];

@@ -6,6 +6,7 @@ import type { AdministrationView, EntryView, RulesView, WorkerView, WorkView } f
 import { answerOf, api, messageOf } from './api.ts';
 import { ApiTokens } from './api-tokens.tsx';
 import { ago } from './format.ts';
+import { ModelCatalogue } from './model-catalogue.tsx';
 import { SlackWorkspaces } from './slack-workspaces.tsx';
 import { Table } from './table.tsx';
 import { Marked } from './text.tsx';
@@ -31,6 +32,9 @@ export function Administration(): JSX.Element {
       </Section>
       <Section title={`Queue (${view.open.length})`} id="queue">
         <Work work={view.open} empty="Nothing is queued." act={act} />
+      </Section>
+      <Section title="Models" id="models">
+        <ModelCatalogue {...view} onChange={look} />
       </Section>
       <Section title="Files" id="files">
         <Files {...view.disk} />

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { at } from '../../../core/at.ts';
 import { KronaError } from '../../../core/errors.ts';
+import type { Enlargement } from '../../../core/pictures/enlarged-size.ts';
 import * as op from '../../graph/ops.ts';
 import { sizeOf } from '../../graph/shapes.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { CONVOLUTION, transposed } from '../../models/keras-layout.ts';
-import type { Enlargement } from '../../models/residual-dense.ts';
 
 const PACKAGE = '@upscalerjs/esrgan-slim';
 

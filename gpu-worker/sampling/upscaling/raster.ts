@@ -1,7 +1,7 @@
 /** @file Pictures that can be transparent, as pixels and as files. */
 import { at } from '../../../core/at.ts';
-import { KronaError } from '../../../core/errors.ts';
 import { fromPixels } from '../../../core/pictures/encode.ts';
+import { checkEnlarged, type Enlargement } from '../../../core/pictures/enlarged-size.ts';
 import { Picture } from '../../../core/pictures/picture.ts';
 import type { DrawnPicture } from '../text-to-image.ts';
 
@@ -13,24 +13,20 @@ export interface Raster {
   readonly pixels: Uint8Array;
 }
 
-/** Longest side of a picture to enlarge, pixels: at 4 times, 16 megapixels a megapixel. */
-const LONGEST = 2048;
-
 /**
- * A picture file's pixels, upright, with its transparency.
+ * The pixels of a picture file to enlarge, upright, with its transparency.
  *
  * @param source path or bytes
  * @param name for messages
  * @throws KronaError PHOTO_*, UPSCALE_TOO_LARGE
  */
-export async function rasterOf(source: string | Uint8Array, name: string): Promise<Raster> {
+export async function rasterOf(
+  source: string | Uint8Array,
+  name: string,
+  times: Enlargement,
+): Promise<Raster> {
   const picture = await Picture.open(source, name);
-  const { width, height } = picture;
-  if (Math.max(width, height) > LONGEST)
-    throw new KronaError(
-      'UPSCALE_TOO_LARGE',
-      `${name} is ${width}×${height}; pictures to enlarge can have ${LONGEST} pixels a side. Use a smaller one.`,
-    );
+  checkEnlarged(picture, times, name);
   const { data, info } = await picture.render((image) =>
     image.rotate().toColourspace('srgb').raw({ depth: 'uchar' }),
   );

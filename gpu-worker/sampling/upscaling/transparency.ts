@@ -1,6 +1,7 @@
 /** @file Transparent pictures before and after enlarging: colours without what is hidden, and the alpha channel. */
 import { at } from '../../../core/at.ts';
-import { REACH, type Enlargement } from '../../models/residual-dense.ts';
+import type { Enlargement } from '../../../core/pictures/enlarged-size.ts';
+import { REACH } from '../../models/residual-dense.ts';
 import type { Raster } from './raster.ts';
 
 /** What hidden pixels have beyond the reach of visible ones. */

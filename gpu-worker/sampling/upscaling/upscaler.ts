@@ -3,10 +3,11 @@
  * whole picture at once.
  */
 import { at } from '../../../core/at.ts';
+import type { Enlargement } from '../../../core/pictures/enlarged-size.ts';
 import { compileFunction } from '../../graph/compile.ts';
 import { Session } from '../../graph/runtime.ts';
 import { givenParameters } from '../../models/parameters.ts';
-import { REACH, residualDense, type Enlargement } from '../../models/residual-dense.ts';
+import { REACH, residualDense } from '../../models/residual-dense.ts';
 import { SessionCache } from '../session-cache.ts';
 import { readEsrganWeights } from './esrgan-weights.ts';
 import type { Raster } from './raster.ts';

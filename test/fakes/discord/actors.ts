@@ -225,7 +225,9 @@ export class Actors {
     const platform = this.#platform;
     const user = platform.user(userId);
     const channel = platform.channels.get(channelId)!;
-    if (user.left || channel.deleted || !platform.joined) throw new Error('there is no such command here');
+    const here = channel.directTo === null ? platform.joined && !user.left : channel.directTo === userId;
+    if (channel.deleted || !here) throw new Error('there is no such command here');
+    this.#listed(data, user, channel);
     const interaction: StoredInteraction = {
       id: platform.newId(),
       token: `token-${platform.newId()}`,
@@ -246,6 +248,16 @@ export class Actors {
     platform.interactions.set(interaction.id, interaction);
     platform.tell('INTERACTION_CREATE', this.#payload(interaction, user, channel, data, message));
     return interaction.id;
+  }
+
+  /** A client lists a command where its contexts say so, to whom its kinds of installation reach. */
+  #listed({ contexts, integration_types: kinds }: Node, user: User, { directTo }: Channel): void {
+    // Forms and buttons are part of a message that is there.
+    if (contexts === undefined) return;
+    const context = directTo === null ? 0 : 1;
+    const kind = user.installed ? 1 : 0;
+    if (!(contexts as number[]).includes(context) || !(kinds as number[]).includes(kind))
+      throw new Error('the client lists no such command here');
   }
 
   #payload(
@@ -269,17 +281,28 @@ export class Actors {
       type,
       version: 1,
       application_id: platform.applicationId,
-      guild_id: platform.guildId,
-      guild: { id: platform.guildId, locale: 'en-US', features: [] },
+      ...(channel.directTo === null
+        ? {
+            guild_id: platform.guildId,
+            guild: { id: platform.guildId, locale: 'en-US', features: [] },
+            guild_locale: 'en-US',
+            member: {
+              ...platform.memberData(user),
+              permissions: String(platform.permissions(user, channel)),
+            },
+            authorizing_integration_owners: { 0: platform.guildId },
+            context: 0,
+          }
+        : {
+            user: platform.userData(user),
+            authorizing_integration_owners: user.installed ? { 1: user.id } : { 0: '0' },
+            context: 1,
+          }),
       channel_id: channel.id,
       channel: platform.channelData(channel),
-      member: { ...platform.memberData(user), permissions: String(platform.permissions(user, channel)) },
       app_permissions: String(platform.permissions(platform.bot, channel)),
       locale: 'en-US',
-      guild_locale: 'en-US',
       entitlements: [],
-      authorizing_integration_owners: { 0: platform.guildId },
-      context: 0,
       ...(platform.tellsLimit && { attachment_size_limit: platform.fileLimit }),
       data: told,
       ...(message && { message: platform.messageData(message) }),

@@ -29,6 +29,8 @@ export interface User {
   readonly username: string;
   readonly bot: boolean;
   readonly roles: string[];
+  /** Has installed the app for themselves. */
+  installed: boolean;
   /** Has left the server. */
   left: boolean;
   /** Beside everybody's. */
@@ -44,6 +46,8 @@ export interface Channel {
   readonly parentId: string | null;
   archived: boolean;
   locked: boolean;
+  /** Of direct messages with the bot: the other one. */
+  readonly directTo: string | null;
   /** Taken from the bot in this channel. */
   denied: bigint;
   readonly messages: Map<string, Message>;
@@ -157,14 +161,19 @@ export class Platform {
   }
 
   addUser(username: string, { bot = false, permissions = 0n, roles = [] as string[] } = {}): User {
-    const user = { id: this.newId(), username, bot, roles, permissions, left: false };
+    const user = { id: this.newId(), username, bot, roles, permissions, left: false, installed: false };
     this.users.set(user.id, user);
     return user;
   }
 
   /** @param parentId of the channel that a thread is in */
-  addChannel(name: string, nsfw = false, parentId: string | null = null): Channel {
-    const thread = { parentId, archived: false, locked: false };
+  addChannel(
+    name: string,
+    nsfw = false,
+    parentId: string | null = null,
+    directTo: string | null = null,
+  ): Channel {
+    const thread = { parentId, directTo, archived: false, locked: false };
     const channel = {
       id: this.newId(),
       name,
@@ -199,6 +208,7 @@ export class Platform {
   /** @throws Refusal as Discord refuses: 50001, 10003, 50013 */
   need(channelId: string, ...flags: (keyof typeof PermissionFlagsBits)[]): Channel {
     const channel = this.channels.get(channelId);
+    if (channel?.directTo) return this.#needDirect(channel, channel.directTo);
     if (!this.joined) throw new Refusal(403, 50_001, 'Missing Access');
     if (!channel || channel.deleted) throw new Refusal(404, 10_003, 'Unknown Channel');
     const granted = this.permissions(this.bot, channel);
@@ -206,6 +216,13 @@ export class Platform {
     if (flags.some((flag) => !(granted & PermissionFlagsBits[flag])))
       throw new Refusal(403, 50_013, 'Missing Permissions');
     return channel;
+  }
+
+  /** Bots write to members of their servers, and to those who installed them. @throws Refusal 50007 */
+  #needDirect(channel: Channel, userId: string): Channel {
+    const user = this.user(userId);
+    if (user.installed || (this.joined && !user.left)) return channel;
+    throw new Refusal(403, 50_007, 'Cannot send messages to this user');
   }
 
   /** @throws Refusal 10008 */
@@ -274,7 +291,9 @@ export class Platform {
   }
 
   channelData(channel: Channel): object {
-    const { id, name, nsfw, denied, parentId, archived, locked } = channel;
+    const { id, name, nsfw, denied, parentId, archived, locked, directTo } = channel;
+    if (directTo !== null)
+      return { id, type: 1, last_message_id: null, recipients: [this.userData(this.user(directTo))] };
     if (parentId !== null)
       return {
         id,
@@ -326,7 +345,7 @@ export class Platform {
         ...[...roles].map((id) => role(id, `role ${id}`, 0n)),
       ],
       channels: [...this.channels.values()]
-        .filter(({ deleted, parentId }) => !deleted && parentId === null)
+        .filter(({ deleted, parentId, directTo }) => !deleted && parentId === null && directTo === null)
         .map((each) => this.channelData(each)),
       members: [this.memberData(this.bot)],
       member_count: this.users.size,
@@ -445,6 +464,8 @@ export class Platform {
     const set = burst ? reaction.super : reaction.users;
     if (set.has(user.id)) return;
     set.add(user.id);
+    // Reactions in direct messages are another intent, which Krona does not ask for.
+    if (this.channels.get(message.channelId)?.directTo) return;
     this.tell('MESSAGE_REACTION_ADD', {
       user_id: user.id,
       channel_id: message.channelId,

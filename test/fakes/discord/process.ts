@@ -61,6 +61,11 @@ export const operations = {
     channelOf(channelId).deleted = true;
     platform.tell('CHANNEL_DELETE', platform.channelData(channelOf(channelId)));
   },
+  /** Direct messages of a user with the bot; `installed`: who has it for themselves, in no server with it. */
+  addDirect(userId: string, { installed = false } = {}): string {
+    Object.assign(platform.user(userId), { installed, left: installed });
+    return platform.addChannel('', false, null, userId).id;
+  },
   /** @param unknown - clients are not told of it, as of one that was archived when they connected */
   addThread(parentId: string, name: string, { unknown = false } = {}): string {
     const thread = platform.addChannel(name, false, parentId);
