@@ -163,7 +163,8 @@ class RunningJobs<K extends JobKind> {
 
   /** Puts a job back for a while, without counting a try. @throws always: BullMQ's sign that the job has not ended */
   async #putOff(job: KindJob<K>, token: string | undefined, ms: number): Promise<never> {
-    await job.moveToDelayed(Date.now() + ms, token);
+    // PostgreSQL takes whole milliseconds.
+    await job.moveToDelayed(Date.now() + Math.round(ms), token);
     throw new DelayedError();
   }
 
