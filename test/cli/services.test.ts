@@ -6,6 +6,7 @@ import { startEmbeddedDatabase, type EmbeddedDatabase } from '../../storage/embe
 import { readConfig } from '../../core/config.ts';
 import { openStorage, type Storage } from '../../storage/open.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { until } from '../helpers/until.ts';
 import { keepDeviceCheck } from '../../core/device-checks.ts';
 import type { DeviceCheck } from '../../core/settings/computer.ts';
@@ -170,7 +171,7 @@ describe('krona start, ended early', () => {
 
 describe('krona start with a public address', () => {
   it('restarts a dead bot on the same port', async () => {
-    const own = await mkdtemp(join(tmpdir(), 'krona-cli-port-'));
+    const house = await openServerHouse();
     const answers = (port: number) =>
       fetch(`http://127.0.0.1:${port}`).then(
         ({ status }) => status === 200,
@@ -194,8 +195,7 @@ describe('krona start with a public address', () => {
         );
       },
       {
-        KRONA_DATA: own,
-        KRONA_PORT: '0',
+        ...house.environment,
         KRONA_URL: 'https://krona.example.org',
         KRONA_MODEL: TINY,
         KRONA_LOG: 'info',
@@ -203,7 +203,7 @@ describe('krona start with a public address', () => {
     );
     await seen;
     expect(code).toBe(0);
-    await rm(own, { recursive: true });
+    await house.close();
   });
 });
 

@@ -1,23 +1,22 @@
 /** `krona start` with a token that the platform does not take: one line, and an exit code. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FakeDiscord, startFakeDiscord } from '../fakes/discord/fake-discord.ts';
 import { FakeSlack } from '../fakes/slack/fake-slack.ts';
 import { APP_TOKEN, BOT_TOKEN } from '../fakes/slack/workspace.ts';
+import type { TestHouse } from '../helpers/house.ts';
+import { openServerHouse } from '../helpers/server-house.ts';
 import { kronaProcess } from './run-krona.ts';
 
 let discord: FakeDiscord;
 let slack: FakeSlack;
-let folder: string;
+let house: TestHouse;
 beforeAll(async () => {
   [discord, slack] = await Promise.all([startFakeDiscord(), FakeSlack.start()]);
-  folder = await mkdtemp(join(tmpdir(), 'krona-tokens-'));
+  house = await openServerHouse();
 });
 afterAll(async () => {
   await Promise.all([discord.stop(), slack.stop()]);
-  await rm(folder, { recursive: true });
+  await house.close();
 });
 
 /** What is set, and the line that it ends with. */
@@ -49,7 +48,7 @@ describe('krona start with a refused token', () => {
     '%s',
     async (_, tokens, line) => {
       const apis = { KRONA_DISCORD_API: (await discord.config()).api!, KRONA_SLACK_API: slack.config().api! };
-      const env = { ...apis, ...tokens, KRONA_DATA: folder, KRONA_PORT: '0' };
+      const env = { ...house.environment, ...apis, ...tokens };
       const { code, stdout, stderr } = await kronaProcess(['start'], undefined, env);
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
       expect(stderr.trim()).toMatch(line);

@@ -8,6 +8,7 @@ import { Picture } from '../../core/pictures/picture.ts';
 import { cellFile } from '../../gpu-worker/training/sweep.ts';
 import type { Worker } from '../../gpu-worker/main.ts';
 import type { Run, SweptCell } from '../../core/records.ts';
+import { variation } from '../helpers/variations.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
@@ -73,30 +74,33 @@ it('leaves scores, a sheet and the two best adapters, and crowns nobody but the 
   await until(async () => expect(await readdir(join(shop.config.dataFolder, 'runs'))).toEqual([]));
 });
 
-it('a cell that is dropped after the last training is no finalist: the next best takes its place', async () => {
-  const { records } = shop.storage;
-  await worker?.stop();
-  const stored: Parameters<typeof records.addAdapter>[0][] = [];
-  // A member drops the best while its file is being stored.
-  const addAdapter: typeof records.addAdapter = async (adapter) => {
-    await records.addAdapter(adapter);
-    if (stored.push(adapter) > 1) return;
-    const now = (await records.run(adapter.runId))!.sweep!;
-    const isBest = (cell: SweptCell) => cellName(cell) === cellName(adapter.settings);
-    const cells = now.cells.map((cell) => ({ ...cell, dropped: isBest(cell) }));
-    await records.updateRun(adapter.runId, { sweep: { ...now, cells } });
-  };
-  worker = await shop.startWorker({
-    config: shop.config,
-    storage: { ...shop.storage, records: { ...records, addAdapter } },
-  });
-  const run = await ended(await sweep());
-  expect(run.failure).toBeNull();
-  const kept = await shop.adaptersOf(run);
-  expect(new Set(kept.map(({ id }) => id))).toEqual(new Set(run.sweep!.finalists));
-  expect(kept).toHaveLength(2);
-  expect(kept.map(({ settings }) => cellName(settings))).not.toContain(cellName(stored[0]!.settings));
-});
+variation(
+  'a cell that is dropped after the last training is no finalist: the next best takes its place',
+  async () => {
+    const { records } = shop.storage;
+    await worker?.stop();
+    const stored: Parameters<typeof records.addAdapter>[0][] = [];
+    // A member drops the best while its file is being stored.
+    const addAdapter: typeof records.addAdapter = async (adapter) => {
+      await records.addAdapter(adapter);
+      if (stored.push(adapter) > 1) return;
+      const now = (await records.run(adapter.runId))!.sweep!;
+      const isBest = (cell: SweptCell) => cellName(cell) === cellName(adapter.settings);
+      const cells = now.cells.map((cell) => ({ ...cell, dropped: isBest(cell) }));
+      await records.updateRun(adapter.runId, { sweep: { ...now, cells } });
+    };
+    worker = await shop.startWorker({
+      config: shop.config,
+      storage: { ...shop.storage, records: { ...records, addAdapter } },
+    });
+    const run = await ended(await sweep());
+    expect(run.failure).toBeNull();
+    const kept = await shop.adaptersOf(run);
+    expect(new Set(kept.map(({ id }) => id))).toEqual(new Set(run.sweep!.finalists));
+    expect(kept).toHaveLength(2);
+    expect(kept.map(({ settings }) => cellName(settings))).not.toContain(cellName(stored[0]!.settings));
+  },
+);
 
 it('ends for a training, for a stop of the worker and for a dropped cell, and goes on with what it has', async () => {
   const { records } = shop.storage;

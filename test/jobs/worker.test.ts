@@ -180,11 +180,11 @@ it("a run uses its channel's settings, and class pictures that are drawn once an
 
 it('deletes checkpoints of full fine-tuning that no message shows when it ends', async () => {
   const { records } = shop.storage;
-  const run = await shop.train({ method: 'full', steps: 80, count: 2 });
+  const run = await shop.train({ method: 'full', steps: 60, count: 2 });
   expect((await trained(run)).state).toBe('done');
   await until(async () => (await shop.adaptersOf(run)).length === 2, 'checkpoints to be deleted');
   // The result was drawn by the final one and the one halfway.
-  expect((await shop.adaptersOf(run)).map(({ step }) => step)).toEqual([40, 80]);
+  expect((await shop.adaptersOf(run)).map(({ step }) => step)).toEqual([40, 60]);
   const subject = await records.subject(shop.subject.id);
   expect(await records.adapter(subject!.championId!)).not.toBeNull();
 });

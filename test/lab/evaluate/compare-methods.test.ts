@@ -1,4 +1,5 @@
-/** The whole comparison at its smallest: real trainings and pictures of the embedded model, stopped once in the middle. */
+/** The whole comparison at its smallest: real trainings and pictures of the embedded model, stopped once in the middle.
+ * It takes a minute and more, so it runs every night. */
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,7 @@ import { mean } from '../../../lab/evaluate/statistics.ts';
 import { readSubjects } from '../../../lab/evaluate/subjects.ts';
 import { linkSprites } from '../../helpers/shared-sprites.ts';
 import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
+import { ALL_VARIATIONS } from '../../helpers/variations.ts';
 
 /** With the rate 1e10 the loss is no number after the first steps, so that cell costs no pictures. */
 const SIZE: ComparisonSize = {
@@ -56,7 +58,7 @@ const CELLS = [
   stepsStudy(SIZE, BEST),
 ].flat();
 
-describe('the comparison of methods', () => {
+describe.runIf(ALL_VARIATIONS)('the comparison of methods', () => {
   let folder: ComparisonFolder;
   const compare = (onProgress: (phase: string, step: number) => void, signal?: AbortSignal) =>
     compareMethods({

@@ -15,13 +15,14 @@ import { drawSubject, subjectSprite } from '../../../lab/evaluate/subjects.ts';
 import { openJudgeArt } from '../../../lab/evaluate/judge-art.ts';
 import { linkSprites, sharedSprites } from '../../helpers/shared-sprites.ts';
 import { writeSmallRecipe } from '../../helpers/small-recipe.ts';
+import { ALL_VARIATIONS } from '../../helpers/variations.ts';
 import { defaultConfigPath } from '../../../lab/pretrain/pretrain-config.ts';
 
 let folder: string;
 beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'krona-subjects-'))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('the measurement of subjects', () => {
+describe.runIf(ALL_VARIATIONS)('the measurement of subjects', () => {
   let report: SubjectsReport;
   const out = () => join(folder, 'out');
   const measure = async () =>

@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { variation } from '../../helpers/variations.ts';
 import { openSafetensors } from '../../../gpu-worker/models/safetensors.ts';
 import { defaultConfigPath } from '../../../lab/pretrain/pretrain-config.ts';
 import { pretrain, type PretrainOptions } from '../../../lab/pretrain/pretrain.ts';
@@ -176,7 +177,7 @@ it('gives the same weights after stops and failures anywhere', async () => {
   expect((await readdir(root)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
-it('starts from an earlier model, continues its history, and can be extended', async () => {
+variation('starts from an earlier model, continues its history, and can be extended', async () => {
   const from = at('whole-model');
   await run('next', 'next-model', { from });
   // The same seed and configuration: only what it began with is another.
@@ -197,7 +198,7 @@ it('starts from an earlier model, continues its history, and can be extended', a
   expect(await readFile(at('last-model', 'README.md'), 'utf8')).toContain('- run 1, not recorded');
 });
 
-it('takes a trained autoencoder, only of the same sizes', async () => {
+variation('takes a trained autoencoder, only of the same sizes', async () => {
   const autoencoder = at('own-autoencoder');
   await cp(at('whole-model', 'vae'), autoencoder, { recursive: true });
   await writeFile(join(autoencoder, 'LICENSES.md'), '# Drawings of the autoencoder\n\nBy Ada.\n');
