@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { WebhookDelivery } from '../../core/api-tokens.ts';
 import { pauseAfter } from '../../core/backoff.ts';
+import { onFirstOf } from '../../core/first-signal.ts';
 import { KronaError } from '../../core/errors.ts';
 import { groupBy } from '../../core/group.ts';
 import type { Log } from '../../core/log.ts';
@@ -108,14 +109,16 @@ async function tellOnce(
 async function send(url: string, body: string, key: string, stopping: AbortSignal): Promise<void> {
   const seconds = Math.floor(Date.now() / 1000);
   const signature = createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex');
-  const response = await fetch(url, {
+  const request = {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'krona-signature': `t=${seconds},v1=${signature}` },
     body,
     // It could lead into the bot's network.
     redirect: 'manual',
-    signal: AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE)]),
-  });
+  } as const;
+  const response = await onFirstOf([stopping, AbortSignal.timeout(PATIENCE)], (signal) =>
+    fetch(url, { ...request, signal }),
+  );
   await response.body?.cancel();
   if (!response.ok)
     throw new KronaError('WEBHOOK_REFUSED', `The webhook answered with status ${response.status}.`, {
