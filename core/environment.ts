@@ -186,8 +186,14 @@ export const threadsWanted = (): number => Number(readEnvironment().KRONA_THREAD
 export function formsFolder(): string | null {
   const { KRONA_FORMS: chosen } = readEnvironment();
   if (chosen === 'off') return null;
-  const cache = process.env.XDG_CACHE_HOME ?? process.env.LOCALAPPDATA ?? join(homedir(), '.cache');
-  return chosen ?? join(cache, 'krona', 'forms');
+  if (chosen !== undefined) return chosen;
+  try {
+    const cache = process.env.XDG_CACHE_HOME || process.env.LOCALAPPDATA || join(homedir(), '.cache');
+    return join(cache, 'krona', 'forms');
+  } catch {
+    // The user has no home.
+    return null;
+  }
 }
 
 /** Folders of the networks that score pictures; missing ones are not configured. */

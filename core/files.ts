@@ -39,12 +39,21 @@ export async function createFileOnce(path: string, text: string): Promise<boolea
 const WITHOUT_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /** The error for a file or folder that the disk does not take: it is full or read-only, or belongs to another user. */
-export const unwritable = (path: string, cause: unknown): KronaError =>
-  new KronaError(
+export function unwritable(path: string, cause: unknown): KronaError {
+  const problem = diskProblem(cause);
+  if (problem === 'read-only') return diskReadOnly(cause);
+  if (problem === 'full')
+    return new KronaError(
+      'DISK_FULL',
+      `There is no space left on the disk for ${basename(path)}. Free some and try again.`,
+      { cause, retryable: true },
+    );
+  return new KronaError(
     'FILE_UNWRITABLE',
     `${basename(path)} could not be written. Check the disk space and the folder's permissions.`,
     { cause },
   );
+}
 
 /**
  * Writes a file, replacing an earlier one, and makes its folder if needed. Readers never see a half-written file.
@@ -74,6 +83,7 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { recursive: true });
     await access(path, constants.W_OK);
   } catch (cause) {
+    if (diskProblem(cause) !== null) throw unwritable(path, cause);
     const why =
       isFileError(cause, 'EEXIST') || isFileError(cause, 'ENOTDIR')
         ? 'a file has that name'

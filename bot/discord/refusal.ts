@@ -1,5 +1,5 @@
 /** @file Where Krona takes interactions: in channels of servers that invited it, and in direct messages where it may. */
-import { ApplicationIntegrationType, type BaseInteraction, InteractionContextType } from 'discord.js';
+import { type BaseInteraction, InteractionContextType } from 'discord.js';
 import { KronaError } from '../../core/errors.ts';
 import { postForbidden } from './errors.ts';
 import { missingPermissions } from './permissions.ts';
@@ -14,10 +14,9 @@ interface Where {
 const isDirect = ({ context }: BaseInteraction): boolean => context === InteractionContextType.BotDM;
 
 /** Whether the app is in the server: a member can have it where the server does not. */
-const isInstalled = ({ authorizingIntegrationOwners }: BaseInteraction): boolean =>
-  // The library's types promise it, but an event can come without it.
-  (authorizingIntegrationOwners as object | undefined) === undefined ||
-  ApplicationIntegrationType.GuildInstall in authorizingIntegrationOwners;
+const isInstalled = ({ authorizingIntegrationOwners: { guildId, userId } }: BaseInteraction): boolean =>
+  // Not by `in`: the library defines both kinds, whatever the event says.
+  guildId !== null || userId === null;
 
 /** Whether something can be done where an interaction is. */
 export const isPlaceOfKrona = (interaction: BaseInteraction, { direct }: Where): boolean =>

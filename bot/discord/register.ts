@@ -39,13 +39,17 @@ export async function registerCommands(
   remove = false,
 ): Promise<Registered> {
   const rest = new BotRest(config);
-  const data = remove ? [] : registration(config.direct);
+  // Only commands of all servers can be used elsewhere.
+  const data = remove ? [] : registration(config.direct && guildId === null);
   try {
     const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
     const route =
       guildId === null ? Routes.applicationCommands(id) : Routes.applicationGuildCommands(id, guildId);
     await rest.put(route, { body: data });
-    const links = { invite: inviteLink(id), forMembers: config.direct ? memberLink(id) : null };
+    const links = {
+      invite: inviteLink(id),
+      forMembers: config.direct && guildId === null ? memberLink(id) : null,
+    };
     return { application: { id, name }, guildId, commands: commandNames(data), ...links };
   } catch (error) {
     if (error instanceof DiscordAPIError && error.status === 401) throw tokenInvalid(error);

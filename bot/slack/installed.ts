@@ -126,8 +126,8 @@ export class InstalledWorkspaces {
       ...{ token: known.token, origin: { workspace: name }, team, onRemoved },
     });
     await this.#parts.start(workspace);
-    // It was installed again, or removed, in the meantime.
-    if (this.#known.get(team) === known) known.workspace = workspace;
+    // It was installed again, or removed, in the meantime, or the bot stops.
+    if (!this.#parts.stopping.aborted && this.#known.get(team) === known) known.workspace = workspace;
     else await workspace.stop();
   }
 

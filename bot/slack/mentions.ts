@@ -5,7 +5,7 @@
  */
 import type { OptionValues, SubcommandData } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
-import type { Ids } from './ids.ts';
+import { type Ids, slackId } from './ids.ts';
 import { unescapeText } from './text.ts';
 
 /** Something that Slack has expanded: its id, and its name where Slack says it. */
@@ -76,7 +76,8 @@ export function optionsOf(
 ): OptionValues {
   const takeIds = options.filter((option) => option.mentions).map(({ name }) => name);
   /** A mention can also be typed in full. */
-  const typed = (text: string) => text.replace(/<@([A-Z0-9]+)/g, (_, id: string) => `<@${ids.record(id)}`);
+  const typed = (text: string) =>
+    text.replace(/<@!?([^<>|\s]+)/g, (_, id: string) => `<@${ids.record(slackId(id))}`);
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => [
       name,

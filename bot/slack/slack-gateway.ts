@@ -144,6 +144,9 @@ export class SlackGateway implements Gateway {
   }
 
   async readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
+    // Votes of the others don't wait for it.
+    if (channel.serverId !== null && this.#installed.isLost(channel.serverId))
+      throw new KronaError('CHANNEL_GONE', 'Krona’s token for the workspace of this channel is no use.');
     return this.#of(channel).readReactions(channel, messageId);
   }
 

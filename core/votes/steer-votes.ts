@@ -16,7 +16,10 @@ export function steerVotes(
   subjectId: string | null,
   { votes, pictures, sets }: VoteData,
 ): SetSteering | null {
-  const own = sets.filter((set) => set.subjectId === subjectId);
+  // Pictures that members sent to be enlarged are their own.
+  const own = sets.filter(
+    (set) => set.subjectId === subjectId && !(set.kind === 'upscale' && set.start !== null),
+  );
   const shown = pictures.filter(({ sensitive }) => !sensitive);
   const steering = mostNamed(
     countedBallots({ votes, pictures: shown, sets: own })

@@ -76,8 +76,13 @@ export class KeptForm {
   async #end(folder: string, path: string, isWhole: boolean): Promise<void> {
     try {
       if (!isWhole) return;
-      const hash = sha256(await readFile(path));
+      const bytes = await readFile(path);
+      if (bytes.length > BOUND / 2) return;
+      const hash = sha256(bytes);
       await chmod(path, 0o600);
+      // There is one only where the runtime refused it.
+      const refused = await this.#find();
+      if (refused !== null) await rm(refused, { force: true });
       await rename(path, join(this.#folder, `${this.#key}-${hash}.onnx`));
       await removeOldest(this.#folder);
     } catch {
@@ -110,9 +115,12 @@ function processor(): string {
   return `${process.arch} ${model} ${flags}`;
 }
 
+/** Names that this file gives: nothing else in the folder is touched. */
+const OWN = /^(?:[0-9a-f]{64}-[0-9a-f]{64}\.onnx|draft-.+)$/;
+
 /** Removes drafts of processes that died, and the forms over the bound. */
 async function removeOldest(folder: string): Promise<void> {
-  const names = await readdir(folder);
+  const names = (await readdir(folder)).filter((name) => OWN.test(name));
   const found = names.map(async (name) => ({ name, info: await stat(join(folder, name)).catch(() => null) }));
   const entries = (await Promise.all(found)).toSorted(
     (a, b) => Number(b.info?.mtimeMs ?? 0) - Number(a.info?.mtimeMs ?? 0),

@@ -110,7 +110,7 @@ async function open(program: Program, options: SessionOptions): Promise<ort.Infe
   const device = options.device ?? currentDevice();
   const how = openingOf(program, options, device);
   const folder = device === 'cpu' && !options.profilePrefix ? formsFolder() : null;
-  const form = await KeptForm.of(program, [how, ort.env.versions], folder);
+  const form = await KeptForm.of(program, [how, ort.env.versions], folder).catch(() => null);
   const kept = await form?.read();
   // A form of the same key is only refused when the runtime changed under its version: it is made again.
   const reopened =

@@ -7,7 +7,7 @@ import type { PictureSet, SetPreview } from '../../core/records.ts';
 import { askedPictures, requestOf, type SetDrawing } from './asked-drawing.ts';
 import type { WorkerContext } from './context.ts';
 import { InOrder } from './in-order.ts';
-import { rulesOf } from './picture-rules.ts';
+import { rulesOfSet } from './picture-rules.ts';
 import { PictureStore } from './picture-store.ts';
 import type { PlannedPicture } from './planned-picture.ts';
 
@@ -41,7 +41,7 @@ export async function drawPictures(
   const done = shown + (await records.heldPictures(set.id)).length;
   const missing = pictures.slice(done);
   if (missing.length === 0) return;
-  const rule = await rulesOf(context, set.channelId);
+  const rule = await rulesOfSet(context, set);
   const store = new PictureStore(context, set, missing, rule, { shown, done });
   const storing = new InOrder();
   const drawing = engine.draw(

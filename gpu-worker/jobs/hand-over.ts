@@ -82,6 +82,8 @@ export class HandOver {
     if (stored === null || stored.step <= own.step || (await exists(out))) return own;
     const taken = `${statePath(out)}.taken`;
     try {
+      // Of an attempt that was killed.
+      await rm(taken, { force: true });
       await copyBlob(context, stored.hash, taken);
       for (const { step, final, blobHash } of await adapters())
         await this.#takeCheckpoint(blobHash, final ? out : checkpointPath(out, step));

@@ -1,12 +1,25 @@
 /** @file A channel's rules for pictures, as the worker applies them. */
+import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
+import type { PictureSet } from '../../core/records.ts';
 import { safetyIn } from '../../core/rules.ts';
 import type { WorkerContext } from './context.ts';
 
+type Context = Pick<WorkerContext, 'records' | 'model'>;
+
 export type PictureRules = Awaited<ReturnType<typeof rulesOf>>;
 
-/** The channel's rules for pictures: unsafe are those whose score is above `above`. */
+/** A member's picture that a network has made larger: neither model nor settings say anything about it. */
+export const isOnlyEnlarged = ({ kind, start, settings }: PictureSet): boolean =>
+  kind === 'upscale' && start !== null && enlargementOf(settings.upscale) !== null;
+
+/** The rules of a set's channel for its pictures: unsafe are those whose score is above `above`. */
+export const rulesOfSet = ({ records, model }: Context, set: PictureSet) =>
+  // A small model's pictograms need no check; a photo does.
+  rulesOf({ records, model: isOnlyEnlarged(set) ? null : model }, set.channelId);
+
+/** A channel's rules for pictures of a model; null: for any picture. */
 export async function rulesOf(
-  { records, model }: Pick<WorkerContext, 'records' | 'model'>,
+  { records, model }: { records: Context['records']; model: Context['model'] | null },
   channelId: string,
 ) {
   const rules = await records.rules(channelId);

@@ -1,19 +1,14 @@
 /** @file Stores the pictures of a set as they come, as the channel's rules say. */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
-import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import type { PictureSet, SetPreview } from '../../core/records.ts';
 import type { DrawnPreview, PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import type { PlannedPicture } from './planned-picture.ts';
-import type { PictureRules } from './picture-rules.ts';
+import { isOnlyEnlarged, type PictureRules } from './picture-rules.ts';
 
 type Context = Pick<WorkerContext, 'records' | 'blobs' | 'model'>;
-
-/** A member's picture that a network has made larger: no setting says anything about it. */
-const isOnlyEnlarged = ({ kind, start, settings }: PictureSet): boolean =>
-  kind === 'upscale' && start !== null && enlargementOf(settings.upscale) !== null;
 
 /** Stores the pictures of one set as they come, in order; unsafe ones as the channel's rule says. */
 export class PictureStore {

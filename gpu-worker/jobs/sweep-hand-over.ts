@@ -42,11 +42,16 @@ export class SweepHandOver {
     if (hash !== null) await records.saveRunState(this.#runId, { hash, step: await this.#countDone() });
   }
 
-  /** Fetches what another worker has done, unless as much is done here. @throws KronaError BLOBS_*, DISK_FULL */
-  async take({ cells }: Sweep): Promise<void> {
+  /**
+   * Fetches what another worker has done, unless as much is done here.
+   *
+   * @returns false when a file of it is lost, so that nothing is done
+   * @throws KronaError BLOBS_*, DISK_FULL
+   */
+  async take({ cells }: Sweep): Promise<boolean> {
     const { records, log, isApart } = this.#context;
     const stored = isApart ? await records.runState(this.#runId) : null;
-    if (stored === null || stored.step <= (await this.#countDone())) return;
+    if (stored === null || stored.step <= (await this.#countDone())) return true;
     await rm(this.#folder, { recursive: true, force: true });
     try {
       for (const { files, ...cell } of cells) {
@@ -56,10 +61,12 @@ export class SweepHandOver {
       }
       // Last: without it, nothing counts as done.
       await copyBlob(this.#context, stored.hash, this.#done);
+      return true;
     } catch (error) {
       if (!isLost(error)) throw error;
       log.warn({ error, id: this.#runId }, 'a file of the sweep is lost, so it starts again');
       await this.forget();
+      return false;
     }
   }
 

@@ -67,7 +67,7 @@ class Sweeping {
 
   async carryOut(): Promise<void> {
     const { signal } = this.#conduct;
-    await this.#handOver.take(await this.#now());
+    if (!(await this.#handOver.take(await this.#now()))) await this.#forgetScores();
     const { results, finalists } = await this.#findFinalists();
     const { cells } = await this.#now();
     this.#report('drawing the sheet');
@@ -113,10 +113,7 @@ class Sweeping {
       if (!(error instanceof KronaError && error.code.startsWith('RESUME_'))) throw error;
       log.warn({ error, id: this.#run.id }, 'the sweep cannot be resumed, so it starts again');
       await this.#handOver.forget();
-      await this.#change((sweep) => ({
-        ...sweep,
-        cells: sweep.cells.map(({ files: _files, ...cell }) => ({ ...cell, score: null })),
-      }));
+      await this.#forgetScores();
       return this.#train(await this.#ask());
     }
   }
@@ -166,6 +163,13 @@ class Sweeping {
   /** The sweep as the record has it. */
   async #now(): Promise<Sweep> {
     return (await this.#context.records.run(this.#run.id))?.sweep ?? this.#sweep;
+  }
+
+  #forgetScores(): Promise<void> {
+    return this.#change((sweep) => ({
+      ...sweep,
+      cells: sweep.cells.map(({ files: _files, ...cell }) => ({ ...cell, score: null })),
+    }));
   }
 
   /** Members drop cells meanwhile, so each change is one transaction. */

@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
-import { checkReplaceable, diskProblem, diskReadOnly } from '../../core/files.ts';
+import { checkReplaceable, diskProblem, unwritable } from '../../core/files.ts';
 import { sizeOf } from '../graph/shapes.ts';
 import { decodeHalf, decodeBrain, encodeHalf } from './half.ts';
 import {
@@ -315,16 +315,10 @@ async function writeAtomically(path: string, write: (file: FileHandle) => Promis
     // A disk that has become read-only keeps it.
     await rm(temporary, { force: true }).catch(() => undefined);
     if (error instanceof KronaError) throw error;
-    const problem = diskProblem(error);
-    if (problem === 'read-only') throw diskReadOnly(error);
-    const full = problem === 'full';
-    throw new KronaError(
-      full ? 'DISK_FULL' : 'FILE_UNWRITABLE',
-      full
-        ? `There is no space left on the disk for ${basename(path)}. Free some and try again.`
-        : `${basename(path)} could not be written (${errorCode(error)}).`,
-      { cause: error, retryable: full },
-    );
+    if (diskProblem(error) !== null) throw unwritable(path, error);
+    throw new KronaError('FILE_UNWRITABLE', `${basename(path)} could not be written (${errorCode(error)}).`, {
+      cause: error,
+    });
   }
 }
 
@@ -335,7 +329,8 @@ export async function removeDrafts(folder: string, isName: (name: string) => boo
   for (const file of await readdir(folder).catch(() => [])) {
     const [, name, mark] = /^\.(.+)\.([0-9a-f]{12})\.tmp$/.exec(file) ?? [];
     if (name !== undefined && mark !== undefined && isName(name))
-      await rm(join(folder, draftName(name, mark)), { force: true });
+      // One that stays does no harm, as on a read-only disk.
+      await rm(join(folder, draftName(name, mark)), { force: true }).catch(() => undefined);
   }
 }
 

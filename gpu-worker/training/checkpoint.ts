@@ -4,7 +4,7 @@ import { copyFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { CheckpointScore } from '../../core/records.ts';
 import { KronaError } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { diskProblem, exists, unwritable } from '../../core/files.ts';
 import { adapterLayers } from '../adapters/adapter.ts';
 import { adapterInfo } from '../adapters/files/adapter-info.ts';
 import { writeAdapter } from '../adapters/files/write-adapter.ts';
@@ -157,8 +157,13 @@ export class Checkpoints {
     for (const score of this.#scores) if (await exists(checkpointPath(out, score.step))) there.push(score);
     const step = bestOf(there)?.step ?? last;
     const draft = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.tmp`);
-    await copyFile(checkpointPath(out, step), draft);
-    await rename(draft, out);
+    try {
+      await copyFile(checkpointPath(out, step), draft);
+      await rename(draft, out);
+    } catch (cause) {
+      await rm(draft, { force: true }).catch(() => undefined);
+      throw diskProblem(cause) === null ? cause : unwritable(out, cause);
+    }
     return step;
   }
 

@@ -49,10 +49,11 @@ export const encodeRaster = ({ pixels, ...raw }: Raster, level = 6): Promise<Buf
 /** As people see it on a white page. */
 export function onWhite({ width, height, channels, pixels }: Raster): DrawnPicture {
   if (channels === 3) return { width, height, pixels };
-  const rgb = Uint8Array.from({ length: 3 * width * height }, (_, i) => {
+  const rgb = new Uint8Array(3 * width * height);
+  for (let i = 0; i < rgb.length; i++) {
     const place = 4 * Math.floor(i / 3);
     const share = at(pixels, place + 3) / 255;
-    return Math.round(share * at(pixels, place + (i % 3)) + (1 - share) * 255);
-  });
+    rgb[i] = Math.round(share * at(pixels, place + (i % 3)) + (1 - share) * 255);
+  }
   return { width, height, pixels: rgb };
 }
