@@ -44,7 +44,7 @@ describe('a room imports only the rooms that it can', () => {
     ['the lab', 'lab/pretrain/sheet.ts', '../../storage/records.ts'],
     ['the lab', 'lab/pretrain/sheet.ts', '../../cli/options.ts'],
     ['cli', 'cli/options.ts', '../bench/run.ts'],
-    ['bench', 'bench/run.ts', '../commands/index.ts'],
+    ['bench', 'bench/run.ts', '../bot/dispatch.ts'],
     ['an example', 'examples/gradient.ts', '../gpu-worker/graph/index.ts'],
     ['nobody but tests and bench', 'cli/options.ts', '../test/cli/run-krona.ts'],
   ])('not %s: %s ← %s', async (_room, path, imported) => {
