@@ -127,15 +127,13 @@ describe('krona start', () => {
 });
 
 describe('krona start, ended early', () => {
-  const begun = async () => {
-    const own = await mkdtemp(join(tmpdir(), 'krona-cli-end-'));
-    return { KRONA_DATA: own, KRONA_PORT: '0', KRONA_MODEL: TINY, KRONA_LOG: 'info' };
-  };
+  const settings = { KRONA_MODEL: TINY, KRONA_LOG: 'info' };
 
   it.each(['bot', 'worker'] as const)(
     'leaves nothing behind when the %s is only just starting',
     async (part) => {
-      const env = await begun();
+      const house = await openServerHouse();
+      const env = { ...house.environment, ...settings };
       let told = false;
       const { code, stdout, stderr } = await kronaProcess(
         ['start', '--json'],
@@ -150,12 +148,13 @@ describe('krona start, ended early', () => {
       // Not after the start, but in the middle of it.
       if (part === 'bot') expect(stdout).toBe('');
       expect(() => process.kill(processOf(stderr, part), 0)).toThrow('ESRCH');
-      await rm(env.KRONA_DATA, { recursive: true });
+      await house.close();
     },
   );
 
   it('takes its children along when it is killed', async () => {
-    const env = await begun();
+    const house = await openServerHouse();
+    const env = { ...house.environment, ...settings };
     // Returns when the last of them has closed the log.
     const { code } = await kronaProcess(
       ['start', '--json'],
@@ -165,7 +164,7 @@ describe('krona start, ended early', () => {
       env,
     );
     expect(code).toBeNull();
-    await rm(env.KRONA_DATA, { recursive: true });
+    await house.close();
   });
 });
 
