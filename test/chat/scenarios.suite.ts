@@ -499,13 +499,13 @@ export function runChatScenarios(name: string, open: () => Promise<ChatDriver>, 
     });
 
     it('answers buttons on messages from before a restart', async () => {
-      const { shown } = await imagined(mia, 'a lantern');
+      const { shown } = await imagined(mia, 'a harbour');
       await chat.stopBot();
       await chat.startBot();
       await ben.press(shown, 'Again');
-      await worker.draw(await openSet('a lantern'), await drawings(2));
+      await worker.draw(await openSet('a harbour'), await drawings(2));
       await eventually(async () =>
-        expect((await saying('a lantern')).filter(({ pictures }) => pictures === 2)).toHaveLength(2),
+        expect((await saying('a harbour')).filter(({ pictures }) => pictures === 2)).toHaveLength(2),
       );
     });
 

@@ -21,6 +21,7 @@ describe('the list of commands', () => {
       'photos',
       'imagine',
       'edit',
+      'upscale',
       'style',
       'settings',
       'adapters',
