@@ -14,7 +14,8 @@ import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 let shop: Workshop;
 let worker: Worker;
 /** Long enough for several writes of progress. */
-const slow = { ...SETTINGS, samplingSteps: 150, count: 2 };
+// Eight pictures of many steps: longer than the pause between two previews, also on a fast machine.
+const slow = { ...SETTINGS, samplingSteps: 150 };
 
 beforeAll(async () => {
   shop = await openWorkshop();
@@ -49,31 +50,31 @@ async function blobCount(): Promise<number> {
 it('a set shows a small picture of what is being drawn, and only its pictures are kept', async () => {
   const { records } = shop.storage;
   const before = await blobCount();
-  const set = await shop.imagine({ count: 2, settings: slow });
+  const set = await shop.imagine({ count: 8, settings: slow });
   const { place, image } = await preview(set);
   expect(place).toBe(0);
   expect(await sharp(image).metadata()).toMatchObject({ format: 'webp', width: 256, height: 256 });
   expect(image.length).toBeLessThan(20_000);
   await shownOf(set);
   expect(await records.preview(set.id)).toBeNull();
-  expect(await records.pictures(set.id)).toHaveLength(2);
-  expect(await blobCount()).toBe(before + 2);
+  expect(await records.pictures(set.id)).toHaveLength(8);
+  expect(await blobCount()).toBe(before + 8);
 }, 120_000);
 
 it('nothing is shown where the rules can hold pictures back, or members want no previews', async () => {
   const { records } = shop.storage;
   const { channelId } = shop.subject;
-  const none = await shop.imagine({ settings: { ...slow, previews: false } });
+  const none = await shop.imagine({ count: 4, settings: { ...slow, previews: false } });
   expect(await shownOf(none)).toEqual([]);
   await records.saveRules(channelId, { ...defaultRules('web'), safety: 'block', safetyPercent: 99 });
-  const held = await shop.imagine({ settings: slow });
+  const held = await shop.imagine({ count: 8, settings: slow });
   expect(await shownOf(held)).toEqual([]);
   // Hidden pictures: whatever the check finds too likely, as it does everything at 0%.
   await records.saveRules(channelId, { ...defaultRules('web'), safety: 'spoiler', safetyPercent: 0 });
-  const hidden = await shop.imagine({ settings: slow });
+  const hidden = await shop.imagine({ count: 8, settings: slow });
   expect(await shownOf(hidden)).toEqual([]);
   await records.saveRules(channelId, { ...defaultRules('web'), safety: 'spoiler', safetyPercent: 99 });
-  const harmless = await shop.imagine({ settings: slow });
+  const harmless = await shop.imagine({ count: 8, settings: slow });
   expect(await shownOf(harmless)).not.toEqual([]);
   await records.saveRules(channelId, defaultRules('web'));
 }, 240_000);
@@ -82,14 +83,14 @@ it('after a kill, the next worker goes on, and nothing of a preview is left', as
   const { records } = shop.storage;
   await worker.stop();
   const child = otherWorker();
-  const set = await shop.imagine({ count: 2, settings: slow });
+  const set = await shop.imagine({ count: 8, settings: slow });
   await preview(set);
   child.kill('SIGKILL');
   await once(child, 'exit');
   worker = await shop.startWorker();
   await shownOf(set);
   expect(await records.preview(set.id)).toBeNull();
-  expect(await records.pictures(set.id)).toHaveLength(2);
+  expect(await records.pictures(set.id)).toHaveLength(8);
 }, 240_000);
 
 const otherWorker = (): ChildProcess =>
