@@ -3,7 +3,7 @@
  * restart and a year later. Permissions are those of the commands.
  */
 import { KronaError } from '../core/errors.ts';
-import { checkEnlarged, enlargementOf } from '../core/pictures/enlarged-size.ts';
+import { checkEnlarged, enlargementOf, enlargesSent } from '../core/pictures/enlarged-size.ts';
 import { emojiOf } from '../core/pictures/emoji.ts';
 import type { PictureSet, Subject } from '../core/records.ts';
 import { randomSeed } from '../core/seeds.ts';
@@ -123,8 +123,8 @@ async function drawLike(
 }
 
 /** @throws KronaError ACTION_UNKNOWN for a set that enlarges a member's picture: there is nothing to draw another one of */
-function refuseEnlarged({ kind, start }: PictureSet): void {
-  if (kind !== 'upscale' || start === null) return;
+function refuseEnlarged(set: PictureSet): void {
+  if (!enlargesSent(set)) return;
   throw new KronaError(
     'ACTION_UNKNOWN',
     'This picture was not drawn by Krona, only enlarged. To draw others like it, use `/krona imagine` with the picture.',

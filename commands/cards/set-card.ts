@@ -10,7 +10,7 @@ import type {
   VoteFact,
 } from '../../core/records.ts';
 import type { ResolvedPrompt } from '../../core/prompt.ts';
-import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
+import { enlargesSent, isOnlyEnlarged } from '../../core/pictures/enlarged-size.ts';
 import type { Split, Upscale } from '../../core/settings/choices.ts';
 import type { Card, CardButton, CardMenu } from '../card.ts';
 import { adapterName } from '../subjects/subjects.ts';
@@ -93,14 +93,12 @@ function buttonsOf({ set, duel, adapters, resolved }: SetCardSource): CardButton
       label: `Train ${name} again`,
       style: 'primary',
     })),
-    ...(isSent(set) ? [] : [{ action: `again:${set.id}`, label: 'Again', style: 'primary' } as const]),
+    // There is nothing to draw another one of.
+    ...(enlargesSent(set) ? [] : [{ action: `again:${set.id}`, label: 'Again', style: 'primary' } as const]),
     { action: `details:${set.id}`, label: 'Details' },
     remove,
   ];
 }
-
-/** Whether a set enlarges a member's picture, so that there is nothing to draw another one of. */
-const isSent = ({ kind, start }: PictureSet): boolean => kind === 'upscale' && start !== null;
 
 /** What can be done with each picture: of four pictures, too much for buttons. */
 function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
@@ -110,7 +108,7 @@ function menuOf({ set, duel, pictures }: SetCardSource): CardMenu | undefined {
   return {
     label: 'Do more with a picture',
     choices: [
-      ...(isSent(set) ? [] : each('vary', 'Vary')),
+      ...(enlargesSent(set) ? [] : each('vary', 'Vary')),
       ...(set.kind === 'upscale' ? [] : each('upscale', 'Upscale')),
       ...each('emoji', 'Emoji'),
     ],
@@ -155,7 +153,7 @@ export const finalsTitle = (subjectName: string): string => `Which ${plain(subje
 function titleOf({ set, resolved }: SetCardSource): string {
   const [subject] = resolved.subjects;
   if (set.kind === 'finals' && subject) return finalsTitle(subject.name);
-  return isSent(set) ? `Upscaled: ${plain(set.prompt)}` : plain(set.prompt);
+  return enlargesSent(set) ? `Upscaled: ${plain(set.prompt)}` : plain(set.prompt);
 }
 
 /** Returns the card of a set. */
@@ -269,7 +267,7 @@ export function detailsCard(source: SetCardSource): Card {
     tone: 'info',
     title: 'Details',
     // Nothing else says anything about a picture that a network enlarged.
-    fields: fieldsOf(isSent(set) && enlargementOf(settings.upscale) !== null ? [from] : rows),
+    fields: fieldsOf(isOnlyEnlarged(set) ? [from] : rows),
     audience: 'caller',
   };
 }

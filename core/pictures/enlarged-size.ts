@@ -1,5 +1,6 @@
-/** @file Which pictures a network enlarges: the same in chat, in the engine and on the command line. */
+/** @file Which pictures are enlarged, and how: the same in chat, in the engine and on the command line. */
 import { KronaError } from '../errors.ts';
+import type { PictureSet } from '../records.ts';
 import type { Upscale } from '../settings/choices.ts';
 
 /** How many times a network makes a picture wider and higher. */
@@ -13,6 +14,14 @@ const MOST_MEGAPIXELS = 36;
 /** How many times a network enlarges; null: the picture is drawn again. */
 export const enlargementOf = (upscale: Upscale): Enlargement | null =>
   upscale === 'redraw' ? null : upscale === 'x2' ? 2 : 4;
+
+/** Whether a set enlarges a picture that a member sent: Krona drew none of it. */
+export const enlargesSent = ({ kind, start }: Pick<PictureSet, 'kind' | 'start'>): boolean =>
+  kind === 'upscale' && start !== null;
+
+/** Whether that is all, so that neither model nor settings say anything about the result: a network made it larger. */
+export const isOnlyEnlarged = (set: Pick<PictureSet, 'kind' | 'start' | 'settings'>): boolean =>
+  enlargesSent(set) && enlargementOf(set.settings.upscale) !== null;
 
 /**
  * @param size of the picture, pixels

@@ -1,4 +1,5 @@
 /** @file Which pictures of a channel `imagine steer:votes` draws more like, and less like: those that members voted on most. */
+import { enlargesSent } from '../pictures/enlarged-size.ts';
 import type { Opinion } from '../preference-pairs.ts';
 import type { SetSteering } from '../records.ts';
 import { byId, countedBallots, type VoteData } from './ballots.ts';
@@ -17,9 +18,7 @@ export function steerVotes(
   { votes, pictures, sets }: VoteData,
 ): SetSteering | null {
   // Pictures that members sent to be enlarged are their own.
-  const own = sets.filter(
-    (set) => set.subjectId === subjectId && !(set.kind === 'upscale' && set.start !== null),
-  );
+  const own = sets.filter((set) => set.subjectId === subjectId && !enlargesSent(set));
   const shown = pictures.filter(({ sensitive }) => !sensitive);
   const steering = mostNamed(
     countedBallots({ votes, pictures: shown, sets: own })

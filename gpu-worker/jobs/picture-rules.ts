@@ -1,5 +1,5 @@
 /** @file A channel's rules for pictures, as the worker applies them. */
-import { enlargementOf } from '../../core/pictures/enlarged-size.ts';
+import { isOnlyEnlarged } from '../../core/pictures/enlarged-size.ts';
 import type { PictureSet } from '../../core/records.ts';
 import { safetyIn } from '../../core/rules.ts';
 import type { WorkerContext } from './context.ts';
@@ -7,10 +7,6 @@ import type { WorkerContext } from './context.ts';
 type Context = Pick<WorkerContext, 'records' | 'model'>;
 
 export type PictureRules = Awaited<ReturnType<typeof rulesOf>>;
-
-/** A member's picture that a network has made larger: neither model nor settings say anything about it. */
-export const isOnlyEnlarged = ({ kind, start, settings }: PictureSet): boolean =>
-  kind === 'upscale' && start !== null && enlargementOf(settings.upscale) !== null;
 
 /** The rules of a set's channel for its pictures: unsafe are those whose score is above `above`. */
 export const rulesOfSet = ({ records, model }: Context, set: PictureSet) =>

@@ -1,12 +1,13 @@
 /** @file Stores the pictures of a set as they come, as the channel's rules say. */
 import { randomUUID } from 'node:crypto';
 import { at } from '../../core/at.ts';
+import { isOnlyEnlarged } from '../../core/pictures/enlarged-size.ts';
 import { parametersText, withParameters } from '../../core/pictures/png-parameters.ts';
 import type { PictureSet, SetPreview } from '../../core/records.ts';
 import type { DrawnPreview, PngPicture } from '../engine/protocol.ts';
 import type { WorkerContext } from './context.ts';
 import type { PlannedPicture } from './planned-picture.ts';
-import { isOnlyEnlarged, type PictureRules } from './picture-rules.ts';
+import type { PictureRules } from './picture-rules.ts';
 
 type Context = Pick<WorkerContext, 'records' | 'blobs' | 'model'>;
 
