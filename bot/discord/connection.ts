@@ -19,7 +19,8 @@ import {
 import type { DiscordConfig } from '../../core/config.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { CODE, stopping, tokenInvalid } from './errors.ts';
+import { stopping } from '../stopping.ts';
+import { CODE, tokenInvalid } from './errors.ts';
 import { RateLimits, waitable } from './rate-limits.ts';
 
 /** The global fetch, with the types of the library's own version of it. */

@@ -48,9 +48,6 @@ export const tokenInvalid = (cause?: unknown): KronaError =>
     { cause },
   );
 
-export const stopping = (): KronaError =>
-  new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', { retryable: true });
-
 /** @param missing names of permissions, as the server settings show them */
 export const postForbidden = (channelName: string, missing: readonly string[], cause?: unknown): KronaError =>
   new KronaError(

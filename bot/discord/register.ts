@@ -40,7 +40,8 @@ export async function registerCommands(
 ): Promise<Registered> {
   const rest = new BotRest(config);
   // Only commands of all servers can be used elsewhere.
-  const data = remove ? [] : registration(config.direct && guildId === null);
+  const direct = config.direct === true && guildId === null;
+  const data = remove ? [] : registration(direct);
   try {
     const { id, name } = await rest.ask<RESTGetCurrentApplicationResult>('get', Routes.currentApplication());
     const route =
@@ -48,7 +49,7 @@ export async function registerCommands(
     await rest.put(route, { body: data });
     const links = {
       invite: inviteLink(id),
-      forMembers: config.direct && guildId === null ? memberLink(id) : null,
+      forMembers: direct ? memberLink(id) : null,
     };
     return { application: { id, name }, guildId, commands: commandNames(data), ...links };
   } catch (error) {

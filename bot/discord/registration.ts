@@ -93,8 +93,7 @@ const subcommand = (data: SubcommandData): APIApplicationCommandSubcommandOption
   options: data.options.flatMap(option),
 });
 
-/** Everything that Krona registers. */
-/** @param direct - also for direct messages with Krona, and for members who install it for themselves */
+/** Everything that Krona registers. @param direct - also for direct messages with Krona, and for members who install it for themselves */
 export function registration(direct = false): RESTPutAPIApplicationCommandsJSONBody {
   const options: APIApplicationCommandOption[] = COMMANDS.map(({ data }) =>
     data.actions

@@ -16,7 +16,8 @@ import { commandOfForm, photoForm, type PhotoFormData, REMIX } from '../photo-fo
 import type { Caller } from './answers.ts';
 import { type Asked, type Entrance, notHere } from './entrance.ts';
 import { COMPLETED, type FilledForm, type FormPurpose, formView } from './forms.ts';
-import { slackId, type Ids } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
+import type { Ids } from './ids.ts';
 import { type Members, party } from './members.ts';
 import { inPlainText, type Mention, optionsOf, readText, refusePlainMentions } from './mentions.ts';
 import type { PhotoDownloads } from './photo-download.ts';
@@ -142,7 +143,7 @@ export class CommandEvents {
 
   /** A form that was sent. */
   submit({ place, responseUrl, at, command, action }: FormPurpose, form: FilledForm, user: Person): void {
-    const channelId = slackId(place.externalId);
+    const channelId = ownId(place.externalId);
     const caller = { channelId, userId: user.id, responseUrl, at };
     const attachments = form.files.map((file) => this.#parts.downloads.attachment(file));
     const asked = {
@@ -168,7 +169,7 @@ export class CommandEvents {
     const option = actionId.slice(COMPLETED.length);
     const { members, handlers, places } = this.#parts;
     const { moderator, ...member } = await members.person(user.id, user.name ?? user.id);
-    const channel = places.named(slackId(place.externalId), place.name);
+    const channel = places.named(ownId(place.externalId), place.name);
     return handlers.onCompletion({
       channel,
       member: party(member),
@@ -227,7 +228,7 @@ export class CommandEvents {
 
 /** Before a form is opened in vain. @throws KronaError NOT_HERE */
 function refuseDirect({ externalId, name }: Place): void {
-  if (isDirect(slackId(externalId), name)) throw notHere();
+  if (isDirect(ownId(externalId), name)) throw notHere();
 }
 
 interface Person {

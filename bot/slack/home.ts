@@ -9,7 +9,7 @@ import { MAX_FILES, MAX_PHOTOS } from '../../commands/photos/photo-intake.ts';
 import { plain } from '../../commands/cards/format.ts';
 import type { CommandContext } from '../../commands/contract.ts';
 import type { Member, Run } from '../../core/records.ts';
-import { slackId } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
 import { cut, MAX_TEXT, mrkdwn } from './text.ts';
 
 /** Runs per channel that are read, newest first. */
@@ -49,7 +49,7 @@ async function belongings(member: Member, team: string, { records }: CommandCont
   const channels = await records.channels('slack');
   for (const channel of channels.filter(({ serverId }) => serverId === null || serverId === team)) {
     // A channel is named by its id: Slack shows the name only to members who can see it.
-    const where = `<#${slackId(channel.externalId)}>`;
+    const where = `<#${ownId(channel.externalId)}>`;
     const names = new Map<string, string>();
     for (const subject of await records.subjects(channel.id)) {
       names.set(subject.id, subject.name);

@@ -4,9 +4,7 @@
  * belongs to another. https://docs.slack.dev/apis/slack-connect
  */
 import type { Channel } from '../../core/records.ts';
-
-/** Slack's own id. */
-export const slackId = (externalId: string): string => externalId.slice(externalId.lastIndexOf('/') + 1);
+import { ownId } from '../../core/own-id.ts';
 
 export class Ids {
   /** `T0123/`; '' for the first workspace. */
@@ -41,6 +39,6 @@ export class Ids {
 
   /** Whether a channel is one of the workspace's. */
   has(externalId: string): boolean {
-    return externalId === this.record(slackId(externalId));
+    return externalId === this.record(ownId(externalId));
   }
 }

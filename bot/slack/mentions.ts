@@ -5,7 +5,8 @@
  */
 import type { OptionValues, SubcommandData } from '../../commands/contract.ts';
 import { KronaError } from '../../core/errors.ts';
-import { type Ids, slackId } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
+import type { Ids } from './ids.ts';
 import { unescapeText } from './text.ts';
 
 /** Something that Slack has expanded: its id, and its name where Slack says it. */
@@ -77,7 +78,7 @@ export function optionsOf(
   const takeIds = options.filter((option) => option.mentions).map(({ name }) => name);
   /** A mention can also be typed in full. */
   const typed = (text: string) =>
-    text.replace(/<@!?([^<>|\s]+)/g, (_, id: string) => `<@${ids.record(slackId(id))}`);
+    text.replace(/<@!?([^<>|\s]+)/g, (_, id: string) => `<@${ids.record(ownId(id))}`);
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => [
       name,

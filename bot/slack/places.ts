@@ -7,7 +7,8 @@ import type { RecordStore } from '../../storage/records.ts';
 import type { Place } from '../gateway.ts';
 import { RecentMap } from '../../core/recent.ts';
 import { reasonOf } from './failures.ts';
-import { slackId, type Ids } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
+import type { Ids } from './ids.ts';
 import type { SlackApi } from './web-api.ts';
 
 const REMEMBERED = 5_000;
@@ -61,7 +62,7 @@ export class Places {
 
   /** A channel with the name that Slack tells where its event did not; null: a direct message, of two or several. */
   async settled({ externalId, name }: Place): Promise<Place | null> {
-    const id = slackId(externalId);
+    const id = ownId(externalId);
     if (isDirect(id, name)) return null;
     if (name !== UNNAMED) return this.named(id, name);
     const asked = this.#asked.get(id) ?? this.#ask(id);

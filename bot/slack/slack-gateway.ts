@@ -11,10 +11,11 @@ import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Channel } from '../../core/records.ts';
 import type { Gateway, GatewayHandlers, Outage, Party, StandingReaction } from '../gateway.ts';
+import { stopping } from '../stopping.ts';
 import { UnderWay } from '../under-way.ts';
 import { tokenInvalid } from './failures.ts';
 import { HttpReceiver } from './http-receiver.ts';
-import { slackId } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
 import { InstalledWorkspaces } from './installed.ts';
 import { type Installed, OAuth } from './oauth.ts';
 import { SocketReceiver } from './socket-receiver.ts';
@@ -181,7 +182,7 @@ export class SlackGateway implements Gateway {
     if (workspace === null) throw notYet();
     // Another workspace's token can't be used for it, also when that is the only one left.
     const isOther =
-      workspace === this.#home && serverId !== workspace?.team && externalId !== slackId(externalId);
+      workspace === this.#home && serverId !== workspace?.team && externalId !== ownId(externalId);
     if (workspace !== undefined && !isOther) return workspace;
     throw new KronaError('CHANNEL_GONE', "Krona was removed from this channel's workspace.");
   }
@@ -198,8 +199,7 @@ export class SlackGateway implements Gateway {
 
   /** @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE, STOPPING */
   async #start(workspace: Workspace): Promise<void> {
-    if (this.#handlers === null)
-      throw new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', { retryable: true });
+    if (this.#handlers === null) throw stopping();
     await workspace.start(this.#handlers);
   }
 

@@ -5,7 +5,7 @@ import { foldEmoji, invitingEmoji, shownEmoji } from '../../core/votes/emoji.ts'
 import type { StandingReaction } from '../gateway.ts';
 import { Invitations } from '../invitations.ts';
 import { GONE, messageError, reasonOf, SHUT } from './failures.ts';
-import { slackId } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
 import { type Members, party } from './members.ts';
 import type { SlackApi } from './web-api.ts';
 
@@ -34,7 +34,7 @@ export class Votes {
 
   /** Members' reactions on a message. @throws KronaError MESSAGE_GONE, CHANNEL_GONE */
   async standing({ externalId }: Channel, messageId: string, botUser: string): Promise<StandingReaction[]> {
-    const channel = slackId(externalId);
+    const channel = ownId(externalId);
     const answer = await this.#api
       .call('reactions.get', (client) => client.reactions.get({ channel, timestamp: messageId, full: true }))
       .catch((error: unknown) => {

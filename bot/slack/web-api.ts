@@ -5,12 +5,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { webApi } from '@slack/bolt';
-import { KronaError } from '../../core/errors.ts';
 import { Lanes } from '../lanes.ts';
 import { RecentMap } from '../../core/recent.ts';
 import type { Log } from '../../core/log.ts';
 import { Backoff, pauseAfter } from '../../core/backoff.ts';
 import { retry } from '../../core/retrying.ts';
+import { stopping } from '../stopping.ts';
 import { isUncertain, retryAfter, toKronaError, type TokenOrigin } from './failures.ts';
 
 /** Least pause between two messages in one channel, ms: Slack's limit is one a second. */
@@ -151,9 +151,7 @@ export class SlackApi {
   async #pause(ms: number): Promise<void> {
     if (ms <= 0) return;
     await sleep(ms, undefined, { signal: this.#closing.signal }).catch(() => {
-      throw new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', {
-        retryable: true,
-      });
+      throw stopping();
     });
   }
 }

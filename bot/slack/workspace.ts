@@ -12,7 +12,8 @@ import { Answers } from './answers.ts';
 import { isTokenDead, tokenInvalid, type TokenOrigin } from './failures.ts';
 import { FileDeletion } from './file-deletion.ts';
 import { HeardChannels } from './heard-channels.ts';
-import { Ids, slackId } from './ids.ts';
+import { ownId } from '../../core/own-id.ts';
+import { Ids } from './ids.ts';
 import { Incoming } from './incoming.ts';
 import { missingScopes } from './installation.ts';
 import { Members } from './members.ts';
@@ -97,7 +98,7 @@ export class Workspace {
 
   /** Whether somebody was heard in a channel just now. */
   hears(externalId: string): boolean {
-    return this.#ids.has(externalId) && this.#heard.isAlive(slackId(externalId));
+    return this.#ids.has(externalId) && this.#heard.isAlive(ownId(externalId));
   }
 
   /** Takes events from now on. @throws KronaError SLACK_TOKEN_INVALID, SLACK_UNREACHABLE */
@@ -169,15 +170,15 @@ export class Workspace {
   }
 
   post({ externalId }: Channel, card: Card, nonce: string): Promise<string> {
-    return this.#messages.post(slackId(externalId), card, nonce);
+    return this.#messages.post(ownId(externalId), card, nonce);
   }
 
   edit({ externalId }: Channel, messageId: string, card: Card): Promise<void> {
-    return this.#messages.edit(slackId(externalId), messageId, card);
+    return this.#messages.edit(ownId(externalId), messageId, card);
   }
 
   remove({ externalId }: Channel, messageId: string): Promise<void> {
-    return this.#messages.remove(slackId(externalId), messageId);
+    return this.#messages.remove(ownId(externalId), messageId);
   }
 
   readReactions(channel: Channel, messageId: string): Promise<readonly StandingReaction[]> {
@@ -185,11 +186,11 @@ export class Workspace {
   }
 
   invite({ externalId }: Channel, messageId: string, card: Card): void {
-    this.#underWay.add(this.#votes.invitations.invite(slackId(externalId), messageId, card));
+    this.#underWay.add(this.#votes.invitations.invite(ownId(externalId), messageId, card));
   }
 
   async tellOutage({ card }: Outage, externalId: string): Promise<void> {
-    await this.#messages.postNew(slackId(externalId), card, randomUUID());
+    await this.#messages.postNew(ownId(externalId), card, randomUUID());
   }
 
   /** Checks the token and finds out who the bot is. Returns the bot's id. */

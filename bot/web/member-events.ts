@@ -11,6 +11,7 @@ import type { Channel, Member } from '../../core/records.ts';
 import type { AnsweredEvent, GatewayHandlers, Party } from '../gateway.ts';
 import { Lanes } from '../lanes.ts';
 import { UnderWay } from '../under-way.ts';
+import { stopping } from '../stopping.ts';
 import type { Hub } from './hub.ts';
 import type { Lines } from './lines.ts';
 import type { PictureVotes, SaidBody } from './protocol.ts';
@@ -235,6 +236,6 @@ export class MemberEvents {
 
   #active(): GatewayHandlers {
     if (this.#handlers !== null) return this.#handlers;
-    throw new KronaError('STOPPING', 'Krona is restarting. Try again in a moment.', { retryable: true });
+    throw stopping();
   }
 }

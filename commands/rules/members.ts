@@ -4,6 +4,7 @@ import type { Channel, Member } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Who } from '../../core/rules.ts';
 import { suggestion } from '../../core/nearest.ts';
+import { ownId } from '../../core/own-id.ts';
 
 /** A member's mention, with the id: `<@123>`, `<@!123>`, `<@U7|ann>`, `<@T2/U7>`. */
 const MEMBER = /^<@!?(\w+(?:\/\w+)?)(?:\|([^>]*))?>$/;
@@ -67,9 +68,6 @@ export async function requireMemberHere(
     `No member called “${typed.slice(0, 40)}” has used Krona here.${suggestion(name, names)} Mention the member, or use the name as it is shown.`,
   );
 }
-
-/** A platform's own id, without the workspace. */
-const ownId = (externalId: string): string => externalId.slice(externalId.lastIndexOf('/') + 1);
 
 /** Most roles of one right. */
 const MOST_ROLES = 20;
