@@ -15,6 +15,10 @@ export function percent(share: number): string {
   return `${Math.round(share * 100)}%`;
 }
 
+/** How much is done of work that counts its steps, as `44%`. */
+export const percentDone = ({ step, steps }: { readonly step: number; readonly steps: number }): string =>
+  percent(step / Math.max(1, steps));
+
 /** `32 s`, `4 min`, `1 h 10 min`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

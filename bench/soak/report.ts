@@ -1,7 +1,7 @@
 /**
  * @file What a soak has measured: a table of slopes with 95% intervals after the warm-up, and a plot.
  *
- *   npx tsx bench/soak/report.ts --out /tmp/krona-soak [--warm 20] [--plot docs/pictures/soak.svg]
+ *   npx tsx bench/soak/report.ts --out /tmp/krona-soak [--warm 20] [--plot docs/images/soak.svg]
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /** @file Slopes of measured series: Theil–Sen's, with an interval by a moving-block bootstrap, as neighbours in time are alike. */
 import { KeyedRandom } from '../../core/random.ts';
+import { median } from '../report.ts';
 
 export interface Slope {
   /** Units an hour. */
@@ -46,12 +47,4 @@ function theilSen(hours: readonly number[], values: readonly number[]): number {
     for (let other = one + 1; other < values.length; other += 1)
       slopes.push(((values[other] ?? 0) - (values[one] ?? 0)) / ((hours[other] ?? 0) - (hours[one] ?? 0)));
   return median(slopes);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? NaN)
-    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }

@@ -9,18 +9,23 @@ import { admit } from '../../commands/rules/guard.ts';
 import { KronaError } from '../../core/errors.ts';
 import type { OverviewChannel } from '../../core/overview.ts';
 import type { Channel } from '../../core/records.ts';
-import { DEFAULT_MODEL } from '../../core/settings/model-card.ts';
+import { DEFAULT_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
 import { fitsMemory } from '../../core/settings/model-needs.ts';
 import { checked, uuid } from '../request.ts';
 import type { AdministrationParts } from './administration.ts';
 import { FIRST_CHANNEL, type LicenceView, type ModelView } from './protocol.ts';
 
-/** Every model, KRONA_MODEL's own first. @param channels - which of them draws where */
+/**
+ * Every model, KRONA_MODEL's own first.
+ *
+ * @param usual - the card of KRONA_MODEL
+ * @param channels - which of them draws where
+ */
 export async function modelViews(
   { records }: CommandContext,
+  usual: ModelCard | null,
   channels: readonly OverviewChannel[],
 ): Promise<ModelView[]> {
-  const usual = await records.modelCard();
   const places = (name: string) => ({
     usedIn: channels.filter(({ model }) => model === name).map(placeName),
   });

@@ -138,9 +138,10 @@ async function overview({ context, config, installLink }: AdministrationParts): 
   const { records } = context;
   const { dataFolder, webhookOrigins } = config;
   const channels = await records.channelsOfAll(MOST_CHANNELS);
+  const card = await records.modelCard();
   const { bsize, bavail, blocks } = await statfs(dataFolder);
   return {
-    computer: describeComputer(await records.modelCard()),
+    computer: describeComputer(card),
     workers: (await records.workers()).map(workerView),
     open: (await records.openWorkOfAll(MOST_OPEN)).map(workView),
     ended: (await records.endedWorkOfAll(MOST_ENDED)).map(workView),
@@ -151,7 +152,7 @@ async function overview({ context, config, installLink }: AdministrationParts): 
       limit: storageLimit(),
     },
     channels,
-    models: await modelViews(context, channels),
+    models: await modelViews(context, card, channels),
     tokens: (await records.listApiTokens()).map(tokenView),
     webhooks: webhookOrigins.length > 0,
     slack: installLink && (await slackView(records, installLink())),

@@ -1,6 +1,6 @@
 /** @file Cards about models: the catalogue, the model of a channel, and the question for a licence. */
 import type { CatalogueModel } from '../../core/catalogue.ts';
-import { byteSize, duration, percent } from '../../core/format.ts';
+import { byteSize, duration, percentDone } from '../../core/format.ts';
 import { pictureTime } from '../../core/settings/computer.ts';
 import type { Pull } from '../../core/records.ts';
 import { DEFAULT_MODEL, SMALL_MODEL, type ModelCard } from '../../core/settings/model-card.ts';
@@ -29,7 +29,7 @@ function timeText(model: CatalogueModel, card: ModelCard | null, usual: ModelCar
 
 /** How far a download is. */
 export const pullState = ({ progress }: Pick<Pull, 'progress'>): string =>
-  progress === null ? 'being pulled' : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
+  progress === null ? 'being pulled' : `pulling, ${percentDone(progress)}`;
 
 function stateText({ model, here, pull }: Offer, inUse: string, usual: ModelCard | null): string {
   if (model.name === inUse) return 'in use here';

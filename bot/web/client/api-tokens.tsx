@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { AdministrationView } from '../protocol.ts';
 import { answerOf, api, messageOf } from './api.ts';
+import { ChannelOptions } from './channel-options.tsx';
 import { ago } from './format.ts';
 import { Table } from './table.tsx';
 
@@ -97,11 +98,7 @@ function NewToken({ channels, webhooks, onMake }: NewTokenProps): JSX.Element {
       <label>
         Channel
         <select name="channel">
-          {channels.map(({ id, name, platform }) => (
-            <option key={id} value={id}>
-              #{name} ({platform})
-            </option>
-          ))}
+          <ChannelOptions channels={channels} />
         </select>
       </label>
       <label>

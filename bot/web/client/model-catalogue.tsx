@@ -1,9 +1,10 @@
 /** @file The models of this installation, on the administrator's page: what is here, what draws where, and changes to it. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { byteSize, percent } from '../../../core/format.ts';
+import { byteSize, percentDone } from '../../../core/format.ts';
 import type { AdministrationView, LicenceView, ModelView } from '../protocol.ts';
 import { answerOf, api, messageOf } from './api.ts';
+import { ChannelOptions } from './channel-options.tsx';
 import { Table } from './table.tsx';
 import { Marked } from './text.tsx';
 
@@ -36,11 +37,7 @@ export function ModelCatalogue({ models, channels, onChange }: ModelCataloguePro
           Use in
           <select value={where ?? ''} onChange={(event) => setWhere(event.currentTarget.value || null)}>
             <option value="">all channels</option>
-            {channels.map(({ id, name, platform }) => (
-              <option key={id} value={id}>
-                #{name} ({platform})
-              </option>
-            ))}
+            <ChannelOptions channels={channels} />
           </select>
         </label>
       </form>
@@ -105,9 +102,7 @@ function stateOf({ state, pull }: ModelView): string {
       return 'needs more memory than the worker has';
     case 'pulling': {
       const { progress = null } = pull ?? {};
-      return progress === null
-        ? 'pull is queued'
-        : `pulling, ${percent(progress.step / Math.max(1, progress.steps))}`;
+      return progress === null ? 'pull is queued' : `pulling, ${percentDone(progress)}`;
     }
   }
 }
