@@ -108,7 +108,10 @@ async function identityOf(path: string): Promise<string> {
 }
 
 /** What a form is made for: processors have different vector instructions, also under one name. */
-function processor(): string {
+const processor = (): string => (known ??= describeProcessor());
+let known: string | undefined;
+
+function describeProcessor(): string {
   const model = cpus()[0]?.model ?? '';
   if (process.platform !== 'linux') return `${process.arch} ${model}`;
   const flags = /^(?:flags|Features)\s*:.*$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[0] ?? '';

@@ -214,22 +214,17 @@ class Training {
   ): Promise<TrainResult> {
     const { log } = this.#context;
     const { id } = this.#run;
-    try {
-      return await train(ask);
-    } catch (error) {
-      if (!isUnfit(error)) throw error;
-      log.warn({ error, id }, 'the state of the run cannot be resumed');
-    }
-    const stored = await handOver.takeInstead();
-    if (stored !== null) {
-      this.#resumed = stored;
+    for (;;) {
       try {
         return await train(ask);
       } catch (error) {
         if (!isUnfit(error)) throw error;
-        log.warn({ error, id }, 'the stored state of the run cannot be resumed either');
-        await handOver.takeInstead();
+        log.warn({ error, id }, 'the state of the run cannot be resumed');
       }
+      // The stored state is taken once: if that can't be resumed either, it is forgotten.
+      const stored = await handOver.takeInstead();
+      if (stored === null) break;
+      this.#resumed = stored;
     }
     log.warn({ id }, 'training starts again');
     if (this.#resumed !== null) this.#resumed = { ...this.#resumed, step: 0 };

@@ -61,23 +61,23 @@ export class SweepScores {
 
 /** How many cells of rungs such a file counts as done; 0 for none and for a damaged one. */
 export function countDone(text: string | null): number {
+  const read = text === null ? null : parsed(text);
+  const scores = isJsonObject(read) ? read['scores'] : read;
+  return isDone(scores) ? scores.length : 0;
+}
+
+/** null for what is not JSON. */
+function parsed(text: string): unknown {
   try {
-    const read: unknown = JSON.parse(text ?? '{}');
-    const scores = isJsonObject(read) ? read['scores'] : read;
-    return Array.isArray(scores) ? scores.length : 0;
+    return JSON.parse(text);
   } catch {
-    return 0;
+    return null;
   }
 }
 
 /** @param model - for a file of an earlier release, which did not name its model @returns null for a damaged file */
 function readDone(text: string, model: ModelIdentity): DoneFile | null {
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    return null;
-  }
+  const read = parsed(text);
   if (isDone(read)) return { model, scores: read };
   return isJsonObject(read) && isJsonObject(read['model']) && isDone(read['scores'])
     ? (read as unknown as DoneFile)
