@@ -335,6 +335,9 @@ export interface SetPreview {
   readonly image: Uint8Array;
 }
 
+/** Sets that were voted on: those of a subject (null: without a subject), or those of some pictures. */
+export type VotedSets = { readonly subjectId: string | null } | { readonly pictureIds: readonly string[] };
+
 /** Which pictures of a channel to look for. */
 export interface GallerySearch {
   readonly channelId: string;

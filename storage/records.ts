@@ -19,6 +19,7 @@ import type {
   GallerySearch,
   VoteFact,
   StandingVote,
+  VotedSets,
   ChampionChange,
   AcceptedLicence,
   AuditEntry,
@@ -249,9 +250,14 @@ export interface Records {
   promptsOfSubject(subjectId: string): Promise<string[]>;
   /** The votes on some sets, oldest first. */
   voteFacts(...setIds: readonly string[]): Promise<(VoteFact & { readonly setId: string })[]>;
-  /** Standing votes of the channel, with the sets that were voted on and their pictures; without those of duels that are open. */
+  /**
+   * Standing votes of the channel, with the sets that were voted on and their pictures; without those of duels that are open.
+   *
+   * @param only - undefined: all sets
+   */
   standingVotes(
     channelId: string,
+    only?: VotedSets,
   ): Promise<{ votes: StandingVote[]; pictures: Picture[]; sets: PictureSet[] }>;
   /**
    * Pictures of a channel that members asked for, the newest first; without hidden ones.

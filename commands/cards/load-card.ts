@@ -2,7 +2,7 @@
 import { resolvePrompt } from '../../core/prompt.ts';
 import { adaptersOf, subjectsOf } from '../../storage/set-adapters.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
-import type { Duel, Picture, PictureSet, PostKind, Run } from '../../core/records.ts';
+import type { Duel, Picture, PictureSet, PostKind, Ranking, Run } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
 import type { Card } from '../card.ts';
 import type { CommandContext } from '../contract.ts';
@@ -166,14 +166,13 @@ async function pullCardOf(id: string, { records, jobs }: CommandContext): Promis
 /** Returns a ranking with the current votes. */
 async function rankingOf(id: string, { records }: CommandContext): Promise<Card> {
   const ranking = await records.ranking(id);
-  const shown = new Set(ranking?.pictureIds);
-  const ranked =
-    ranking === null
-      ? []
-      : rankPictures(await records.standingVotes(ranking.channelId)).filter(({ picture }) =>
-          shown.has(picture.id),
-        );
+  const ranked = ranking === null ? [] : await ranksOf(ranking, records);
   return ranked.length === 0 ? goneCard('ranking') : rankedCard(id, ranked, records);
+}
+
+async function ranksOf({ channelId, pictureIds }: Ranking, records: Records): Promise<RankedPicture[]> {
+  const votes = await records.standingVotes(channelId, { pictureIds });
+  return rankPictures(votes).filter(({ picture }) => pictureIds.includes(picture.id));
 }
 
 /** Returns the card of ranked pictures. @param id - of the ranking's record */

@@ -47,7 +47,7 @@ export async function crownByVotes(
 ): Promise<ChampionChange | null> {
   const subject = set.subjectId === null ? null : await records.subject(set.subjectId);
   if (!subject || subject.championPinned) return null;
-  const data = await records.standingVotes(set.channelId);
+  const data = await records.standingVotes(set.channelId, { subjectId: subject.id });
   const channel = await records.channelById(set.channelId);
   const adapters = candidates(
     (await records.adapters(set.channelId)).filter(

@@ -8,7 +8,6 @@ import { OWN_VOTES } from '../cards/ranking-card.ts';
 import type { Command, CommandContext, Invocation } from '../contract.ts';
 import { textOption } from '../line/options.ts';
 import { completeSubject, namedAdapters, requireSubject } from '../subjects/subjects.ts';
-import type { VoteData } from '../../core/votes/ballots.ts';
 import { rankArms, rankPictures, settingsArm, winChance, type RankedArm } from './ranking.ts';
 
 const MOST_ROWS = 10;
@@ -71,9 +70,7 @@ export const top: Command = {
     const { records } = context;
     const subjectName = textOption(invocation, 'subject');
     const subject = subjectName === undefined ? null : await requireSubject(records, channel, subjectName);
-    const all = await records.standingVotes(channel.id);
-    const sets = subject ? all.sets.filter((set) => set.subjectId === subject.id) : all.sets;
-    const data: VoteData = { ...all, sets };
+    const data = await records.standingVotes(channel.id, subject ? { subjectId: subject.id } : undefined);
     const what = textOption(invocation, 'what') ?? 'pictures';
     if (what === 'pictures') {
       const ranked = rankPictures(data).slice(0, MOST_ROWS);

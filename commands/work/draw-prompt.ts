@@ -124,7 +124,7 @@ async function steeringOf(
   channel: Channel,
   subjectId: string | null,
 ): Promise<SetSteering> {
-  const steering = steerVotes(subjectId, await records.standingVotes(channel.id));
+  const steering = steerVotes(subjectId, await records.standingVotes(channel.id, { subjectId }));
   if (steering !== null) return steering;
   const subject = subjectId === null ? null : await records.subject(subjectId);
   const what = subject === null ? 'pictures without a subject' : `pictures of ${subject.name}`;

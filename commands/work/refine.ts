@@ -83,7 +83,10 @@ export const refine = command(
       await requireSameModel(records, `The champion of ${subject.name}`, champion, channel.model);
       const model = await records.modelCard(champion.model);
       refuseWhileTraining(subject, (await records.openWork(channel.id)).runs);
-      const votes = refineVotes(subject.id, await records.standingVotes(channel.id));
+      const votes = refineVotes(
+        subject.id,
+        await records.standingVotes(channel.id, { subjectId: subject.id }),
+      );
       const missing = votesMissing(votes, subject.name);
       if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
       const photos = await records.photos(subject.id);

@@ -88,7 +88,7 @@ async function votesOf(
   const path = join(folder, 'votes.json');
   const saved = await readFileIfAny(path);
   if (saved !== null) return JSON.parse(saved) as RefineVotes;
-  const read = refineVotes(subject.id, await records.standingVotes(run.channelId));
+  const read = refineVotes(subject.id, await records.standingVotes(run.channelId, { subjectId: subject.id }));
   const missing = votesMissing(read, subject.name);
   if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
   const subjects = await records.subjects(run.channelId);

@@ -39,10 +39,16 @@ const voteFacts: Operation<'voteFacts'> =
       WHERE picture.set_id = ANY (${setIds})
       ORDER BY at, nth`);
 
-const standingVotes: Operation<'standingVotes'> = (db) => async (channelId) => {
+const standingVotes: Operation<'standingVotes'> = (db) => async (channelId, only) => {
+  const chosen =
+    only === undefined
+      ? sql`true`
+      : 'subjectId' in only
+        ? sql`subject_id IS NOT DISTINCT FROM ${only.subjectId}`
+        : sql`id IN (SELECT set_id FROM krona.picture WHERE picture.id = ANY (${only.pictureIds}))`;
   const sets = await db.query<PictureSet>(sql`
     SELECT ${SET} FROM krona.picture_set
-    WHERE channel_id = ${channelId} AND voted
+    WHERE channel_id = ${channelId} AND voted AND ${chosen}
       AND NOT EXISTS (SELECT FROM krona.duel WHERE duel.id = duel_id AND duel.state = 'open')
     ORDER BY made`);
   const setIds = sets.map(({ id }) => id);

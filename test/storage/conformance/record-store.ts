@@ -319,6 +319,32 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     expect((await bot.set(set.id))!.revision).toBeGreaterThan(set.revision);
   });
 
+  it('tells votes of one subject, of no subject, or on some pictures', async () => {
+    const { channel, ann, bob } = await newChannel();
+    const subjectId = (await newSubject(channel, ann)).id;
+    const voted: { setId: string; pictureId: string }[] = [];
+    for (const more of [{ subjectId }, {}, {}]) {
+      const { id: setId } = await newSet(channel, ann, more);
+      const pictureId = await newPicture(setId);
+      await bot.addVote({ pictureId, memberId: bob.id, emoji: '👍', added: true });
+      voted.push({ setId, pictureId });
+    }
+    const [ofSubject, first, second] = voted;
+    for (const [only, expected] of [
+      [undefined, voted],
+      [{ subjectId }, [ofSubject]],
+      [{ subjectId: null }, [first, second]],
+      [{ pictureIds: [second!.pictureId] }, [second]],
+      [{ pictureIds: [] }, []],
+    ] as const) {
+      const { sets, pictures, votes } = await bot.standingVotes(channel.id, only);
+      expect(sets.map(({ id }) => id)).toEqual(expected.map((each) => each!.setId));
+      const pictureIds = expected.map((each) => each!.pictureId).toSorted();
+      expect(pictures.map(({ id }) => id).toSorted()).toEqual(pictureIds);
+      expect(votes.map((vote) => vote.pictureId).toSorted()).toEqual(pictureIds);
+    }
+  });
+
   it('counts a reaction once when it is reported twice at the same time', async () => {
     const { channel, ann } = await newChannel();
     const pictureId = await newPicture((await newSet(channel, ann)).id);
