@@ -471,7 +471,9 @@ describe('a long conversation', () => {
             for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
             return element.scrollTop;
           });
-          return (await mia.getByRole('button', { name: 'Go to the newest message' }).isVisible()) ? top : null;
+          return (await mia.getByRole('button', { name: 'Go to the newest message' }).isVisible())
+            ? top
+            : null;
         })
         .toBe(0);
       const read = mia.getByText(`line ${first}.`, { exact: true });
