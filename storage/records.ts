@@ -463,7 +463,8 @@ export interface KnownModel {
 
 /** The channel of a thread counts, and the server of a channel. */
 export type ModelScope =
-  { readonly scope: 'channel' | 'server'; readonly channelId: string } | { readonly scope: 'all' };
+  | { readonly scope: 'channel' | 'server'; readonly channelId: string }
+  | { readonly scope: 'all' };
 
 /** What a run has only once it has been worked on. */
 type RunOutcome =

@@ -7,8 +7,8 @@
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { format, resolveConfig } from 'prettier';
 import ts from 'typescript';
+import { formatted } from './formatted.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -51,7 +51,7 @@ Every error that a person can act on has a stable code and a message that says w
 folder that reports them; ${GAP} stands for values such as names and numbers. \`npm run docs\` writes this page from the
 sources.`;
   const path = join(ROOT, 'docs/errors.md');
-  return format(`${intro}\n\n${sections.join('\n')}`, { ...(await resolveConfig(path)), filepath: path });
+  return formatted(path, `${intro}\n\n${sections.join('\n')}`);
 }
 
 async function sourcesIn(room: string): Promise<string[]> {

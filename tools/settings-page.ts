@@ -1,11 +1,11 @@
 /** @file Writes the tables of settings into docs/training.md, from the definitions in core/settings: `npm run docs`. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
 import { defaultText } from '../core/settings/defaults.ts';
 import { DRAW_SETTINGS } from '../core/settings/draw-table.ts';
 import type { Setting } from '../core/settings/setting.ts';
 import { TRAIN_SETTINGS } from '../core/settings/train-table.ts';
+import { formatted } from './formatted.ts';
 
 export const PAGE = fileURLToPath(new URL('../docs/training.md', import.meta.url));
 
@@ -74,7 +74,7 @@ export async function withSettings(page: string): Promise<string> {
       throw new Error(`docs/training.md needs ${begin} and ${end} around a table.`);
     page = `${parts[0]}${begin}\n\n${text}\n\n${end}${after}`;
   }
-  return format(page, { ...(await resolveConfig(PAGE)), filepath: PAGE });
+  return formatted(PAGE, page);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

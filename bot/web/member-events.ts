@@ -124,7 +124,14 @@ export class MemberEvents {
     try {
       const said = await this.#store(message);
       if (said !== null && command !== null) {
-        this.#underWay.add(this.#carryOut(message, command, said).finally(done));
+        const answered = async () => {
+          try {
+            await this.#carryOut(message, command, said);
+          } finally {
+            await done();
+          }
+        };
+        this.#underWay.add(answered());
         return;
       }
     } catch (error) {

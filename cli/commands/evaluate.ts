@@ -148,7 +148,7 @@ function defineSubjects(evaluate: Command, shell: Shell): void {
     .addOption(configOption())
     .addOption(
       new Option('--trial <options...>', 'options beside the defaults, such as “wider a1=4 a2=16”').argParser(
-        (text, before: Trial[] = []) => [...before, readTrial(text)],
+        (text, before: Trial[] | undefined) => [...(before ?? []), readTrial(text)],
       ),
     )
     .option('--only <names...>', 'subjects and mascots to train (default: all)')

@@ -92,7 +92,10 @@ export interface EngineWork {
     ask: Omit<TrainOptions, 'model'>;
     /** `state`: steps of the state that was just saved. */
     event:
-      { progress: TrainProgress } | { saved: SavedAdapter } | { scored: CheckpointScore } | { state: number };
+      | { progress: TrainProgress }
+      | { saved: SavedAdapter }
+      | { scored: CheckpointScore }
+      | { state: number };
     answer: TrainResult;
   };
   sweep: {

@@ -106,7 +106,11 @@ class Training {
     await this.#resume(handOver);
     const keeping = new InOrder();
     for (const saved of await this.#savedBefore()) keeping.add(() => this.#keepCheckpoint(saved, handOver));
-    await this.#trainAndKeep(ask, keeping, handOver).finally(() => this.#leave(handOver));
+    try {
+      await this.#trainAndKeep(ask, keeping, handOver);
+    } finally {
+      await this.#leave(handOver);
+    }
 
     const step = await trainedSteps(ask.out);
     const final = await this.#keep({ step, path: ask.out, final: true });

@@ -310,7 +310,11 @@ async function writeAtomically(path: string, write: (file: FileHandle) => Promis
     }
     await rename(temporary, path);
     const folder = await open(dirname(path), 'r');
-    await folder.sync().finally(() => folder.close());
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   } catch (error) {
     // A disk that has become read-only keeps it.
     await rm(temporary, { force: true }).catch(() => undefined);

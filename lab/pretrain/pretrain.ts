@@ -148,7 +148,11 @@ async function ownAutoencoder(
   options: StageOptions,
 ): Promise<Map<string, Float32Array>> {
   const { stage, close } = autoencoderStage(config, sheet, start);
-  return runStage(stage, options).finally(close);
+  try {
+    return await runStage(stage, options);
+  } finally {
+    await close();
+  }
 }
 
 /** Reports a stage without a loss, and logs every tenth report. */

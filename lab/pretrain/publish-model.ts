@@ -31,14 +31,11 @@ export interface Publication {
 
 /** @throws KronaError FILE_UNWRITABLE, DISK_FULL; and what `onDrawn` throws: then `out` stays as it was */
 export function publishModel(out: string, publication: Publication): Promise<Evaluation> {
-  const { model, sheet, autoencoderLicences, training, prompts, onDrawn } = publication;
+  const { model, sheet, autoencoderLicences, training } = publication;
   const { data } = model.config;
   return replaceFolder(out, async (draft) => {
     await exportModel(draft, model);
-    const engine = await TextToImage.open(draft);
-    const evaluation = await drawPrompts(engine, data, sheet, prompts, onDrawn).finally(() =>
-      engine.release(),
-    );
+    const evaluation = await drawHeldOut(draft, publication);
     const { vae, ...others } = model.parts;
     const card = writeModelCard({
       name: NAME,
@@ -86,4 +83,17 @@ export async function checkOut(out: string, from: string | undefined): Promise<v
       'PRETRAIN_OUT',
       `The folder ${basename(resolve(out))} holds something other than a model; choose an --out that is empty, new, or a model to replace.`,
     );
+}
+
+/** Draws the prompts that training has left out, with the model of a folder. */
+async function drawHeldOut(
+  folder: string,
+  { model, sheet, prompts, onDrawn }: Publication,
+): Promise<Evaluation> {
+  const engine = await TextToImage.open(folder);
+  try {
+    return await drawPrompts(engine, model.config.data, sheet, prompts, onDrawn);
+  } finally {
+    await engine.release();
+  }
 }

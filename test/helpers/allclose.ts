@@ -30,7 +30,7 @@ type Numbers = ArrayLike<number>;
 const slack = (): number => (currentDevice() === 'cpu' ? 1 : 10);
 
 declare module 'vitest' {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- vitest's own declaration, which this one must equal
+  // oxlint-disable-next-line typescript/no-explicit-any -- vitest's own declaration, which this one must equal
   interface Matchers<T = any> {
     /** Every number near to the expected one; the error names the worst. NaN is near to nothing. */
     toBeAllclose(expected: Numbers, options?: AllcloseOptions): T;

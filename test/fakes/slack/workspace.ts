@@ -73,7 +73,7 @@ export interface View {
   readonly hash: string;
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+// oxlint-disable-next-line typescript/no-explicit-any
 export type Json = Record<string, any>;
 
 export const BOT_USER = 'U0KRONABOT';

@@ -24,7 +24,7 @@ it('draws each prompt of a list, also of unknown words, on one sheet', async () 
     onProgress: ({ step }) => steps.push(step),
   });
   expect(steps).toEqual([1, 2]);
-  const { width = 0, height = 0 } = await sharp(sheet).metadata();
+  const { width, height } = await sharp(sheet).metadata();
   expect(width).toBeGreaterThan(256);
   expect(height).toBeGreaterThan(128);
   for (const name of ['000.png', '001.png']) {

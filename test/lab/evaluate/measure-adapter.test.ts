@@ -62,7 +62,7 @@ it('draws what is missing, scores it by the built-in network, and keeps it for t
   const report = await measureAdapter({ ...given, onProgress: ({ step }) => steps.push(step) });
   expect(steps).toEqual([1, 2]);
   expect(Object.keys(report.adapter)).toEqual(['MobileNet']);
-  const { width = 0, height = 0 } = await sharp(join(given.out, 'pictures/001.png')).metadata();
+  const { width, height } = await sharp(join(given.out, 'pictures/001.png')).metadata();
   expect(width).toBe(2 * height);
   expect((await sharp(join(given.out, 'sheet.png')).metadata()).width).toBeGreaterThan(2 * height);
   expect(await measureAdapter(given)).toEqual(report);

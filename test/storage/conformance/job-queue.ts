@@ -331,7 +331,11 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     );
     // It was offered, but never begun.
     await later.work('train', async ({ id, attempt }) => void ran.push(`${id} later, attempt ${attempt}`));
-    await ends(newer, 'completed').finally(() => later.close());
+    try {
+      await ends(newer, 'completed');
+    } finally {
+      await later.close();
+    }
     expect(ran).toEqual([older, `${newer} later, attempt 1`]);
   });
 
