@@ -31,6 +31,7 @@ import * as op from '../../../gpu-worker/graph/ops.ts';
 import { Session } from '../../../gpu-worker/graph/runtime.ts';
 import { readPretrainData } from '../../../lab/pretrain/pretrain-config.ts';
 import sharp from 'sharp';
+import { variation } from '../../helpers/variations.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -122,7 +123,7 @@ describe('the classifier', () => {
 });
 
 describe('making a classifier', () => {
-  it('writes accuracy and credits into it, and refuses a folder of other drawings', async () => {
+  variation('writes accuracy and credits into it, and refuses a folder of other drawings', async () => {
     const run = join(folder, 'made');
     const out = join(folder, 'out', 'styles.safetensors');
     const accuracies = await makeClassifier('styles', { run, out, steps: 2 });

@@ -37,7 +37,7 @@ const scenes = (seed: number, count: number) =>
 describe('captions', () => {
   it('say what a drawing wears, and the picture has it on top of the wearer', () => {
     let seen = 0;
-    for (const { subject, placed, captions } of scenes(1, 4000)) {
+    for (const { subject, placed, captions } of scenes(1, 1500)) {
       if (subject.layout.kind !== 'wearing') continue;
       seen++;
       const [wearer, worn] = placed;
@@ -49,13 +49,13 @@ describe('captions', () => {
       if (subject.layout.worn.where === 'head') expect(worn!.y).toBeLessThan(top + 0.1 * wearer!.side);
       expect(worn!.y - (worn!.sprite.extent[1] * worn!.side) / 2).toBeGreaterThan(-8);
     }
-    expect(seen).toBeGreaterThan(250);
+    expect(seen).toBeGreaterThan(90);
   });
 
   it('name an effect whenever a picture has one, and none otherwise', () => {
     const words = EFFECTS.flatMap((effect) => EFFECT_WORDS[effect].media);
     let seen = 0;
-    for (const { subject, captions } of scenes(2, 3000)) {
+    for (const { subject, captions } of scenes(2, 1500)) {
       const { effect } = subject;
       for (const caption of captions) {
         const spoken = words.some((word) => caption.includes(`${word} of `));
@@ -69,13 +69,13 @@ describe('captions', () => {
       }
       if (effect !== null) seen++;
     }
-    expect(seen).toBeGreaterThan(80);
+    expect(seen).toBeGreaterThan(35);
   });
 
   it("tell a creature's true traits", () => {
     const colours = new Set(art.creatures.map((one) => one.creature.colour));
     let told = 0;
-    for (const { subject, captions } of scenes(3, 6000)) {
+    for (const { subject, captions } of scenes(3, 2000)) {
       const { what } = subject;
       if ('hex' in what) continue;
       for (const caption of captions) {
@@ -92,12 +92,12 @@ describe('captions', () => {
         if (/ (hat|cap|crown)\b/.test(own)) expect(what.hat, caption).not.toBeNull();
       }
     }
-    expect(told).toBeGreaterThan(300);
+    expect(told).toBeGreaterThan(100);
   });
 
   it('name the place that a picture shows, never a held-out one', () => {
     const seen = new Set<string>();
-    for (const { subject, concept, ground, captions } of scenes(4, 6000)) {
+    for (const { subject, concept, ground, captions } of scenes(4, 2000)) {
       if (!isPlace(ground)) continue;
       seen.add(ground.name);
       const phrases = PLACE_PHRASES[ground.name];
@@ -117,7 +117,7 @@ describe('captions', () => {
 
   it('differ between the variants of one picture, and are made of whole tokens', async () => {
     const { vocab } = await trainModelVocabulary(data);
-    const all = scenes(5, 2000).map(({ captions }) => captions);
+    const all = scenes(5, 700).map(({ captions }) => captions);
     const varied = all.filter((captions) => new Set(captions).size > 1).length;
     expect(varied / all.length).toBeGreaterThan(0.85);
     const words = all.flat().flatMap((caption) => caption.match(/[a-z]+/g) ?? []);

@@ -13,6 +13,7 @@ import {
 } from '../../../lab/pretrain/sampler.ts';
 import type { SpriteSheet } from '../../../lab/pretrain/sprites.ts';
 import { sharedSprites } from '../../helpers/shared-sprites.ts';
+import { ALL_VARIATIONS } from '../../helpers/variations.ts';
 
 let data: PretrainData;
 let sheet: SpriteSheet;
@@ -65,25 +66,27 @@ function readBackground(caption: string): number {
 }
 
 describe('training examples', () => {
-  it('neither name nor show a held-out pair of concept and background in 100,000 captions', () => {
+  it('neither name nor show a held-out pair of concept and background in many captions', () => {
+    const many = ALL_VARIATIONS ? 100_000 : 25_000;
     const conceptsIn = conceptReader();
     const seen = new Set<string>();
     let named = 0;
-    for (let index = 0; index < 100_000; index++) {
+    for (let index = 0; index < many; index++) {
       const caption = sampleCaption(art, 7, index);
       const [concepts, background] = [conceptsIn(caption), readBackground(caption)];
       if (background < 0 || concepts.length === 0) continue;
       named++;
       for (const concept of concepts) seen.add(`${concept}|${background}`);
     }
-    expect(named).toBeGreaterThan(70_000);
+    expect(named).toBeGreaterThan(0.7 * many);
     const leaked = [...seen].filter((pair) => {
       const [concept, background] = pair.split('|').map(Number);
       return isHeldOut(data, data.concepts[concept!]!, data.backgrounds[background!]!);
     });
     expect(leaked).toEqual([]);
     const trained = art.allowed.reduce((sum, list) => sum + list.length, 0);
-    expect(seen.size).toBe(trained);
+    // All that are allowed, but for those that so few captions can miss.
+    expect(trained - seen.size).toBeLessThanOrEqual(ALL_VARIATIONS ? 0 : 0.02 * trained);
     for (let index = 0; index < 3_000; index++) {
       const { concept, background } = sampleExample(art, 8, index);
       expect(isHeldOut(data, data.concepts[concept]!, data.backgrounds[background!]!)).toBe(false);
@@ -105,7 +108,7 @@ describe('training examples', () => {
     const busy = prepareArt({ ...data, placement }, sheet.sprites);
     const conceptsIn = conceptReader();
     const kinds = { row: 0, pair: 0, corner: 0 };
-    for (let index = 0; index < 20_000; index++) {
+    for (let index = 0; index < 5_000; index++) {
       const caption = sampleCaption(busy, 3, index);
       if (/\b(two|three) /.test(caption)) kinds.row++;
       if (/ next to | above /.test(caption)) kinds.pair++;
@@ -117,11 +120,11 @@ describe('training examples', () => {
         expect(held, caption).toBe(false);
       }
     }
-    expect(Math.min(...Object.values(kinds))).toBeGreaterThan(1_000);
+    expect(Math.min(...Object.values(kinds))).toBeGreaterThan(250);
   });
 
   it('name style and background in two thirds of the captions, and are never empty', () => {
-    const total = 20_000;
+    const total = 5_000;
     let full = 0;
     for (let index = 0; index < total; index++) {
       const caption = sampleCaption(art, 1, index);
