@@ -1,7 +1,8 @@
 /** @file The test's end of the fake Discord: starts the process and calls its operations. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { DiscordConfig } from '../../../core/config.ts';
+import { bundled } from '../../helpers/bundled.ts';
 import type { Operations } from './process.ts';
 
 type Remote = {
@@ -23,8 +24,8 @@ interface Answer {
 }
 
 export async function startFakeDiscord(): Promise<FakeDiscord> {
-  const child: ChildProcess = fork(fileURLToPath(new URL('process.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
+  const child: ChildProcess = fork(bundled(join(import.meta.dirname, 'process.ts')), {
+    execArgv: [],
     serialization: 'advanced',
   });
   const open = new Map<number, (answer: Answer) => void>();

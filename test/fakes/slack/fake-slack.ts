@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { SlackConfig } from '../../../core/config.ts';
+import { bundled } from '../../helpers/bundled.ts';
 import {
   APP_TOKEN,
   BOT_TOKEN,
@@ -53,8 +54,8 @@ export class FakeSlack {
   }
 
   static async start({ team = TEAM, token = BOT_TOKEN } = {}): Promise<FakeSlack> {
-    const child = fork(join(import.meta.dirname, 'server.ts'), [], {
-      execArgv: ['--import', 'tsx'],
+    const child = fork(bundled(join(import.meta.dirname, 'server.ts')), [], {
+      execArgv: [],
       env: { ...process.env, FAKE_SLACK_TEAM: team, FAKE_SLACK_TOKEN: token },
     });
     const [address] = (await once(child, 'message')) as [string];
