@@ -9,7 +9,7 @@ import { compareWithCpu } from '../helpers/on-device.ts';
 import { samplingPrograms, trainingPrograms } from '../helpers/model-graphs.ts';
 import { openTiny } from '../helpers/sd-fixtures.ts';
 import { useSwiftShader } from '../helpers/swiftshader.ts';
-import { someOf, variation } from '../helpers/variations.ts';
+import { someOf } from '../helpers/variations.ts';
 
 /** ‖found − expected‖ / ‖expected‖. */
 const EXACT = 1e-4;
@@ -84,8 +84,7 @@ it.each(someOf(DRAWING, 4))('the tiny %s: %s', async (name, part) => {
   await agrees(() => samplingPrograms(model, 'float32')[part]!);
 });
 
-// Opening a gradient takes SwiftShader long; training/ has all methods on the device (npm run test:webgpu).
-variation.each(TRAINING)('the tiny %s: gradient of %s', async (name, what) => {
+it.each(someOf(TRAINING))('the tiny %s: gradient of %s', async (name, what) => {
   const model = await openTiny(name, 'folder');
   await agrees(() => trainingPrograms(model, 'float32')[what]!());
 });
