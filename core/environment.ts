@@ -27,6 +27,8 @@ export const VARIABLES = [
   'KRONA_TOKENIZER',
   'KRONA_CLIP',
   'KRONA_DINO',
+  'KRONA_TAESD',
+  'KRONA_TAESDXL',
   'KRONA_DEVICE',
   'KRONA_THREADS',
   'KRONA_FORMS',
@@ -109,7 +111,7 @@ const BUCKET = [
 const ENGINE = [
   ...SYSTEM,
   ...['KRONA_THREADS', 'KRONA_FORMS', 'KRONA_CUDA_PATH', 'KRONA_TOKENIZER', 'KRONA_CLIP', 'KRONA_DINO'],
-  'KRONA_DEBUG',
+  ...['KRONA_TAESD', 'KRONA_TAESDXL', 'KRONA_DEBUG'],
 ];
 
 /**
@@ -208,6 +210,12 @@ export interface ScoreFolders {
 export function scoreFolders(): ScoreFolders {
   const { KRONA_CLIP: clip, KRONA_DINO: dino } = readEnvironment();
   return { ...(clip !== undefined && { clip }), ...(dino !== undefined && { dino }) };
+}
+
+/** Returns KRONA_TAESD or KRONA_TAESDXL: the folder with the tiny decoder for the previews of a model; null: none. */
+export function previewFolder(isSdxl: boolean): string | null {
+  const { KRONA_TAESD, KRONA_TAESDXL } = readEnvironment();
+  return (isSdxl ? KRONA_TAESDXL : KRONA_TAESD) ?? null;
 }
 
 /** Where NVIDIA's libraries can be, as variables tell it. */

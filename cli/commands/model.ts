@@ -72,7 +72,8 @@ function definePull(model: Command, shell: Shell): void {
     }
     if (given.only === undefined && given.file === undefined && !result.files.includes('model_index.json')) {
       await openTinyAutoencoder(result.path);
-      const use = 'Use it with `krona imagine --previews`.';
+      const use =
+        'Use it with `krona imagine --previews`, and in chat as KRONA_TAESD (SD) or KRONA_TAESDXL (SDXL).';
       return { json: { ...result, model: null }, text: `${describePull(result)}\n${use}` };
     }
     if (given.only !== undefined) return { json: { ...result, model: null }, text: describePull(result) };

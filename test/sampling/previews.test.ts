@@ -1,8 +1,11 @@
 /** Previews show what a picture becomes: by a linear map of the latents, or by a tiny decoder. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { at } from '../../core/at.ts';
 import { embeddedModel } from '../../core/package.ts';
+import { encodeSmall } from '../../core/pictures/encode.ts';
+import type { EngineWork } from '../../gpu-worker/engine/protocol.ts';
+import { StepPreviews } from '../../gpu-worker/engine/step-previews.ts';
 import { openTinyAutoencoder } from '../../gpu-worker/models/tiny-autoencoder.ts';
 import { Previews } from '../../gpu-worker/sampling/previews.ts';
 import { TextToImage, type DrawnPicture, type DrawRequest } from '../../gpu-worker/sampling/text-to-image.ts';
@@ -64,6 +67,60 @@ it('a tiny decoder draws them at full size, and is refused for other latents', a
   await previews.release();
   const other = { ...tiny, config: { ...tiny.config, latent_channels: 16 } };
   expect(() => new Previews(model, other)).toThrow(/decodes 16 channels .* expected 4 at 1\/8/);
+});
+
+describe('in a worker', () => {
+  const size = { width: 32, height: 32 };
+  const estimates = new Float32Array(2 * 4 * 4 * 4).map((_, i) => Math.sin(i));
+  let painter: TextToImage;
+  /** What is told where the tiny decoder draws, and where the linear map does. */
+  let sharp: object;
+  let coarse: object;
+  beforeAll(async () => {
+    painter = await TextToImage.open(tinyFolder('sd15'));
+    [sharp, coarse] = (await Promise.all(
+      [await openTinyAutoencoder(TAESD), null].map(async (tiny) => {
+        const picture = await new Previews(painter.model, tiny).draw(estimates.subarray(0, 64), size);
+        return { preview: { place: 0, image: await encodeSmall(picture, 256), unsafe: null } };
+      }),
+    )) as [object, object];
+  });
+  afterAll(() => painter.release());
+
+  /** What a worker that begins tells of two pictures when a preview is due. */
+  async function told(variable: string, folder: string): Promise<EngineWork['draw']['event'][]> {
+    vi.stubEnv(variable, folder);
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const events: EngineWork['draw']['event'][] = [];
+      const previews = new StepPreviews((event) => events.push(event), null);
+      vi.advanceTimersByTime(1_000);
+      const fresh = await TextToImage.open(tinyFolder('sd15'));
+      await previews.show(estimates, fresh, { place: 0, count: 2, ...size });
+      await previews.show(estimates, fresh, { place: 0, count: 2, ...size });
+      await fresh.release();
+      return events;
+    } finally {
+      vi.useRealTimers();
+      vi.unstubAllEnvs();
+    }
+  }
+
+  it('they are drawn by the tiny decoder for this kind of model, one at a time', async () => {
+    expect(sharp).not.toEqual(coarse);
+    expect(await told('KRONA_TAESD', TAESD)).toEqual([sharp]);
+  });
+
+  it('they are coarse without one, and the log says why where the folder has none', async () => {
+    expect(await told('KRONA_TAESDXL', TAESD)).toEqual([coarse]);
+    const [notice, ...previews] = await told('KRONA_TAESD', '/nowhere/taesd');
+    expect(notice).toMatchObject({
+      notice: expect.stringMatching(
+        /coarse previews only: MODEL_NOT_FOUND: There is no folder taesd/,
+      ) as string,
+    });
+    expect(previews).toEqual([coarse]);
+  });
 });
 
 /** The mean colour of each block of pixels. */
