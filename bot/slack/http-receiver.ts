@@ -50,7 +50,7 @@ export class HttpReceiver implements Receiver {
     const text = await context.req.text();
     if (!this.#isGenuine(context, text)) return context.text('This request is not signed by Slack.', 401);
     const body = parseBody(context.req.header('content-type') ?? '', text);
-    if (body === null) return context.text('This request is neither JSON nor a form.', 400);
+    if (body === null) return context.text('This request is neither an object in JSON nor a form.', 400);
     if (body['type'] === 'url_verification') return context.json({ challenge: body['challenge'] });
     if (body['ssl_check'] !== undefined) return context.body(null, 200);
     const app = this.#app;
@@ -95,13 +95,17 @@ export class HttpReceiver implements Receiver {
   }
 }
 
+const isObject = (value: unknown): value is Body =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** Events are JSON; commands are a form, and interactions JSON in a form. */
 function parseBody(type: string, text: string): Body | null {
+  const form = type.startsWith('application/json') ? null : new URLSearchParams(text);
+  const json = form === null ? text : form.get('payload');
+  if (json === null) return Object.fromEntries(form ?? []);
   try {
-    if (type.startsWith('application/json')) return JSON.parse(text) as Body;
-    const form = new URLSearchParams(text);
-    const payload = form.get('payload');
-    return payload === null ? Object.fromEntries(form) : (JSON.parse(payload) as Body);
+    const value: unknown = JSON.parse(json);
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

@@ -142,7 +142,9 @@ function channelRoutes(parts: ApiParts) {
       return context.json(await gallery.choices(channel));
     })
     .get('/channels/:channel/gallery/:picture/small', async (context) => {
-      const { channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
+      // A page has 40 of them.
+      pace?.count(`copies ${member.id}`, 0.1);
       return gallery.small(context, channel, context.req.param('picture'));
     })
     .get('/channels/:channel/welcome', async (context) => {

@@ -19,8 +19,8 @@ afterAll(() => world.close());
 
 describe('Slack over HTTP', () => {
   it('accepts only signed, recent requests, and answers Slack’s URL check', async () => {
-    const body = JSON.stringify({ type: 'url_verification', challenge: 'are you there?' });
-    const send = (time: number, secret: string) =>
+    const CHECK = JSON.stringify({ type: 'url_verification', challenge: 'are you there?' });
+    const send = (time: number, secret: string, body = CHECK) =>
       fetch(`${world.address}/slack/events`, {
         method: 'POST',
         body,
@@ -35,8 +35,10 @@ describe('Slack over HTTP', () => {
     expect(await good.json()).toEqual({ challenge: 'are you there?' });
     expect((await send(now, 'another secret')).status).toBe(401);
     expect((await send(now - 600, SIGNING_SECRET)).status).toBe(401);
-    const unsigned = await fetch(`${world.address}/slack/events`, { method: 'POST', body });
+    const unsigned = await fetch(`${world.address}/slack/events`, { method: 'POST', body: CHECK });
     expect(unsigned.status).toBe(401);
+    for (const other of ['null', '7', '[]', '"text"', '{'])
+      expect((await send(now, SIGNING_SECRET, other)).status, other).toBe(400);
   });
 
   it('takes photos in a form, draws, counts a duplicate vote once, and shows the Home tab', async () => {

@@ -331,6 +331,12 @@ describe('limits of the whole chat', () => {
     expect(answers.filter(({ status }) => status === 202).length).toBeGreaterThanOrEqual(30);
     expect(answers.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
     expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
+    // Small copies of pictures cost less each: a page shows forty.
+    const copies: Answer[] = [];
+    for (let asked = 0; asked < 330; asked++)
+      copies.push(await flood.ask('GET', `${GENERAL}/gallery/${randomUUID()}/small`));
+    expect(copies.slice(0, 290).map(({ code }) => code)).toEqual(Array(290).fill('PICTURE_GONE'));
+    expect(copies.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
   });
 
   it('a page of many votes is read at once', async () => {
