@@ -13,6 +13,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
 import { describeError, KronaError } from '../core/errors.ts';
+import { brokenOff } from './broken-off.ts';
 import { isFromProxy } from './client-address.ts';
 import { serveFile } from './files.ts';
 import { htmlPage } from './html-page.ts';
@@ -88,7 +89,7 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
   app.get('/blobs/*', (context) => serveFile(context, blobs, config));
   app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is no page at this address.'));
   app.onError((thrown, context) => {
-    const error = thrown instanceof HTTPException ? requestError(thrown) : brokenOff(context, thrown);
+    const error = thrown instanceof HTTPException ? requestError(thrown) : unlessBrokenOff(context, thrown);
     const { code, message } = describeError(error);
     errorsTotal.inc({ part: 'http', code });
     if (error instanceof KronaError) {
@@ -109,16 +110,10 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
 }
 
 /** A fault that comes of a request that ended in its middle is the sender's. */
-function brokenOff(context: Context, thrown: Error): Error {
+function unlessBrokenOff(context: Context, thrown: Error): Error {
   const { incoming } = context.env as { readonly incoming?: IncomingMessage };
   if (incoming === undefined || incoming.complete || !incoming.destroyed) return thrown;
-  return new KronaError(
-    'REQUEST_BROKEN_OFF',
-    'The connection ended in the middle of the request. Send it again.',
-    {
-      cause: thrown,
-    },
-  );
+  return brokenOff(thrown);
 }
 
 /** What Hono finds wrong with a request before a route sees it. */

@@ -116,6 +116,13 @@ function channelRoutes(parts: ApiParts) {
   const { gateway, uploads, identity, pace, context: commands } = parts;
   const { records } = commands;
   const gallery = new WebGallery(commands, (hash, name) => gateway.views.link(hash, name));
+  /** Who looks at the page of a gallery: as with `/krona gallery`, nobody who is blocked. */
+  const galleryVisitor = async (context: Context, kind: string, cost: number) => {
+    const where = await whoAndWhere(context, context.req.param('channel') ?? '', parts);
+    pace?.count(`${kind} ${where.member.id}`, cost);
+    await admit(records, where, {});
+    return where;
+  };
   return new Hono()
     .get('/complete', checked('query', COMPLETION), async (context) => {
       const { channel, path, option, typed } = context.req.valid('query');
@@ -132,20 +139,17 @@ function channelRoutes(parts: ApiParts) {
       return context.json(await gateway.hub.linesBefore(member, channel, before, EARLIER_LINES));
     })
     .get('/channels/:channel/gallery', checked('query', GALLERY_QUERY), async (context) => {
-      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
-      pace?.count(`reads ${member.id}`);
-      return context.json(await gallery.part(channel, context.req.valid('query')));
+      const { member, channel } = await galleryVisitor(context, 'reads', 1);
+      return context.json(await gallery.part(channel, member, context.req.valid('query')));
     })
     .get('/channels/:channel/gallery/choices', async (context) => {
-      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
-      pace?.count(`reads ${member.id}`);
+      const { channel } = await galleryVisitor(context, 'reads', 1);
       return context.json(await gallery.choices(channel));
     })
     .get('/channels/:channel/gallery/:picture/small', async (context) => {
-      const { member, channel } = await whoAndWhere(context, context.req.param('channel'), parts);
       // A page has 40 of them.
-      pace?.count(`copies ${member.id}`, 0.1);
-      return gallery.small(context, channel, context.req.param('picture'));
+      const { member, channel } = await galleryVisitor(context, 'copies', 0.1);
+      return gallery.small(context, channel, member, context.req.param('picture'));
     })
     .get('/channels/:channel/welcome', async (context) => {
       const where = await whoAndWhere(context, context.req.param('channel'), parts);

@@ -7,7 +7,9 @@ import { MAX_LIKES, NEWEST, wordsOf } from '../../commands/gallery/search.ts';
 import { KronaError } from '../../core/errors.ts';
 import { Picture } from '../../core/pictures/picture.ts';
 import { RecentMap } from '../../core/recent.ts';
-import type { Channel, GalleryPicture } from '../../core/records.ts';
+import type { Channel, GalleryPicture, Member } from '../../core/records.ts';
+import { brokenOff } from '../broken-off.ts';
+import { Lanes } from '../lanes.ts';
 import { text } from '../request.ts';
 import { GALLERY_PART, type GalleryPart, MAX_SEARCH } from './protocol.ts';
 import { pictureName } from './views.ts';
@@ -30,18 +32,26 @@ export const GALLERY_QUERY = v.object({
   before: v.optional(number),
 });
 
+type Query = v.InferOutput<typeof GALLERY_QUERY>;
+
 export class WebGallery {
   readonly #context: CommandContext;
   readonly #link: (hash: string, fileName: string) => string;
   readonly #small = new RecentMap<string, Promise<Uint8Array<ArrayBuffer>>>(KEPT);
+  /**
+   * Copies that one member asks for are made one after the other: an enlarged picture has 100 MB, and a page shows forty.
+   * Others get their turn in between.
+   */
+  readonly #copying = new Lanes();
+  readonly #searching = new Lanes();
 
   constructor(context: CommandContext, link: (hash: string, fileName: string) => string) {
     this.#context = context;
     this.#link = link;
   }
 
-  /** A part of what fits. @throws KronaError WORD_INVALID */
-  async part(channel: Channel, query: v.InferOutput<typeof GALLERY_QUERY>): Promise<GalleryPart> {
+  /** A part of what fits. @throws KronaError WORD_INVALID, TOO_MANY_WORDS */
+  async part(channel: Channel, member: Member, query: Query): Promise<GalleryPart> {
     const { records } = this.#context;
     const search = {
       channelId: channel.id,
@@ -51,7 +61,9 @@ export class WebGallery {
       likes: Math.min(MAX_LIKES, Number(query.votes)),
     };
     const before = query.before === undefined ? null : Number(query.before);
-    const found = await records.gallery(search, { ...NEWEST, before }, GALLERY_PART + 1);
+    const part = { ...NEWEST, before };
+    // All searches wait for each other, those of one member first.
+    const found = await this.#searching.run(member.id, () => records.gallery(search, part, GALLERY_PART + 1));
     const pictures = found.slice(0, GALLERY_PART);
     const ids = pictures.map(({ memberId }) => memberId);
     const nameOf = await memberNames(records, ids);
@@ -72,21 +84,35 @@ export class WebGallery {
     };
   }
 
-  /** A small copy of a picture that the gallery shows. @throws KronaError PICTURE_GONE, BLOB_NOT_FOUND */
-  async small(context: Context, channel: Channel, pictureId: string): Promise<Response> {
+  /**
+   * A small copy of a picture that the gallery shows.
+   *
+   * @throws KronaError PICTURE_GONE, BLOB_NOT_FOUND, REQUEST_BROKEN_OFF
+   */
+  async small(context: Context, channel: Channel, member: Member, pictureId: string): Promise<Response> {
     const { records } = this.#context;
     const picture = (await records.inGallery(channel.id, pictureId))
       ? await records.picture(pictureId)
       : null;
     if (picture === null) throw new KronaError('PICTURE_GONE', 'This picture was deleted.');
     const hash = picture.blobHash;
-    const copy = this.#small.get(hash) ?? this.#copyOf(hash);
-    this.#small.set(hash, copy);
-    copy.catch(() => this.#small.delete(hash));
+    const { signal } = context.req.raw;
+    // One that another member waits for has begun: it is never behind what that member asked for before.
+    const copy = this.#small.get(hash) ?? this.#copying.run(member.id, () => this.#begun(hash, signal));
     return context.body(await copy, 200, {
       'content-type': 'image/webp',
       'cache-control': `private, immutable, max-age=${A_YEAR}`,
     });
+  }
+
+  /** Begins a copy, unless it has begun, or the page that asked for it has gone. */
+  #begun(hash: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const known = this.#small.get(hash);
+    if (known === undefined && signal.aborted) return Promise.reject(brokenOff());
+    const copy = known ?? this.#copyOf(hash);
+    this.#small.set(hash, copy);
+    copy.catch(() => this.#small.delete(hash));
+    return copy;
   }
 
   async #copyOf(hash: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -10,11 +10,26 @@ export const MAX_LIKES = 999;
 /** Characters of an id in a button, of its 36: enough to tell the members and subjects of a channel apart. */
 const SHORT = 8;
 
-/** The words of a text: letters and digits. @throws KronaError WORD_INVALID when there are none */
+/** Most different words: the index is read for each, and all of a chat's pictures can begin with the same letters. */
+const MOST_SEARCHED = 8;
+
+/**
+ * The words of a text: letters and digits, in lower case. One that another begins with says nothing more.
+ *
+ * @throws KronaError WORD_INVALID when there are none, TOO_MANY_WORDS
+ */
 export function wordsOf(typed: string): string[] {
-  const words = typed.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
-  if (words.length === 0 && typed.trim() !== '')
+  const typedWords = new Set(typed.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu));
+  if (typedWords.size === 0 && typed.trim() !== '')
     throw new KronaError('WORD_INVALID', 'Search for words or numbers of the prompt, such as “red fox”.');
+  const words = [...typedWords].filter(
+    (word) => ![...typedWords].some((other) => other !== word && other.startsWith(word)),
+  );
+  if (words.length > MOST_SEARCHED)
+    throw new KronaError(
+      'TOO_MANY_WORDS',
+      `You searched for ${words.length} different words; at most ${MOST_SEARCHED} are possible. Leave out some.`,
+    );
   return words;
 }
 

@@ -1,5 +1,6 @@
 /** @file The galleries of channels: one row for each picture that they show, with an index for each way to search. */
 import type { GalleryPicture, GallerySearch } from '../../core/records.ts';
+import { Slots } from '../../core/slots.ts';
 import { LIKES } from '../../core/votes/emoji.ts';
 import type { Database, Operation } from './database.ts';
 import { sql, type Sql } from './sql.ts';
@@ -50,7 +51,7 @@ const FOUND = sql`
 const all = (conditions: readonly Sql[]): Sql =>
   conditions.reduce((before, each) => sql`${before} AND ${each}`, sql`true`);
 
-const gallery: Operation<'gallery'> =
+const findInGallery: Operation<'gallery'> =
   (db) =>
   async (search, { before, after }, limit) => {
     const { channelId, memberId, likes } = search;
@@ -83,6 +84,12 @@ const gallery: Operation<'gallery'> =
         ) AS marked ${order} LIMIT ${limit}`);
     return after === null ? found : found.toReversed();
   };
+
+/** Of all searches one at a time: of the process's two connections, the other one is left for everything else. */
+const gallery: Operation<'gallery'> = (db) => {
+  const [find, turns] = [findInGallery(db), new Slots(1)];
+  return async (...asked) => (await turns.start(() => find(...asked))).work;
+};
 
 const inGallery: Operation<'inGallery'> = (db) => async (channelId, pictureId) => {
   const found = await db.query(sql`
