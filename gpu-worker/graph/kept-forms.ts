@@ -35,10 +35,11 @@ export class KeptForm {
   /**
    * @param folder - null: nothing is kept
    * @param how - how the program is opened: other options, or another runtime, give another form
-   * @returns null for a program whose form isn't kept: its model is large, or a file of its weights is gone
+   * @returns null for a program whose form isn't kept: its model is large, a file of its weights is gone, or other users
+   * can write into the folder, who could put a program of their own in the place of a form
    */
   static async of(program: Program, how: object, folder: string | null): Promise<KeptForm | null> {
-    if (folder === null || program.weightBytes > LARGEST) return null;
+    if (folder === null || program.weightBytes > LARGEST || !(await isOwn(folder))) return null;
     const files = await Promise.all(program.weightFiles.map(identityOf)).catch(() => null);
     if (files === null) return null;
     const hash = createHash('sha256').update(program.bytes);
@@ -65,6 +66,8 @@ export class KeptForm {
   async draft(): Promise<FormDraft | null> {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      // Another user may have made it in the meantime.
+      if (!(await isOwn(this.#folder))) return null;
       const folder = await mkdtemp(join(this.#folder, 'draft-'));
       const path = join(folder, 'form.onnx');
       return { path, end: (isWhole) => this.#end(folder, path, isWhole) };
@@ -100,6 +103,14 @@ export class KeptForm {
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Whether only this user, or the system's administrator, can write into a folder; also one that is missing. */
+async function isOwn(folder: string): Promise<boolean> {
+  const info = await stat(folder).catch(() => null);
+  const user = process.getuid?.();
+  if (info === null || user === undefined) return true;
+  return (info.uid === user || info.uid === 0) && (info.mode & 0o022) === 0;
+}
 
 /** What changes when a file's content does. */
 async function identityOf(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 /** A program that was opened before opens from the form that the runtime gave it, and computes what its weights say. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -85,6 +85,22 @@ it('goes when others need its place', async () => {
   expect(left).toHaveLength(3);
   // What is not Krona's stays.
   expect(left).toEqual(expect.arrayContaining(['database', nameOf('2')]));
+});
+
+it('is not taken from a folder that others can write into: it could be theirs', async () => {
+  await doubled();
+  const [name] = await kept();
+  const tripled = op.mul(weightOf(3), op.scalar(3));
+  await runOnce(compile({ y: tripled }), {});
+  const other = (await kept()).find((each) => each !== name)!;
+  // As somebody would name it who knows which program is opened.
+  await rename(join(forms, other), join(forms, `${name!.slice(0, 64)}-${other.slice(65)}`));
+  await rm(join(forms, name!));
+  expect(await doubled()).toEqual([3, 6, 9]);
+  for (const mode of [0o770, 0o707]) {
+    await chmod(forms, mode);
+    expect(await doubled()).toEqual([2, 4, 6]);
+  }
 });
 
 it.each([
