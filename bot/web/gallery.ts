@@ -50,7 +50,7 @@ export class WebGallery {
     this.#link = link;
   }
 
-  /** A part of what fits. @throws KronaError WORD_INVALID, TOO_MANY_WORDS */
+  /** A part of what fits. @throws KronaError WORD_INVALID, SEARCH_TOO_LONG */
   async part(channel: Channel, member: Member, query: Query): Promise<GalleryPart> {
     const { records } = this.#context;
     const search = {

@@ -16,7 +16,7 @@ const MOST_SEARCHED = 8;
 /**
  * The words of a text: letters and digits, in lower case. One that another begins with says nothing more.
  *
- * @throws KronaError WORD_INVALID when there are none, TOO_MANY_WORDS
+ * @throws KronaError WORD_INVALID when there are none, SEARCH_TOO_LONG
  */
 export function wordsOf(typed: string): string[] {
   const typedWords = new Set(typed.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu));
@@ -27,7 +27,7 @@ export function wordsOf(typed: string): string[] {
   );
   if (words.length > MOST_SEARCHED)
     throw new KronaError(
-      'TOO_MANY_WORDS',
+      'SEARCH_TOO_LONG',
       `You searched for ${words.length} different words; at most ${MOST_SEARCHED} are possible. Leave out some.`,
     );
   return words;

@@ -391,6 +391,57 @@ describe('limits of the whole chat', () => {
     await Promise.all(flood);
   });
 
+  it('a member who asks for many small copies, or searches, at once has one made at a time', async () => {
+    const { records, blobs } = house.storage;
+    const [many, { id: channelId }] = [
+      await guest('Looker'),
+      await records.channel('web', 'general', 'general'),
+    ];
+    const [author] = await records.membersOn('web');
+    const set = await records.addSet(newSet({ channelId, memberId: author!.id, state: 'done', count: 6 }));
+    const ids: string[] = [];
+    for (let index = 0; index < 6; index++) {
+      const { hash: blobHash, size } = await blobs.put(await sprite('fox', `#00000${index}`, 64));
+      const drawn = { id: randomUUID(), setId: set.id, index, blobHash, size, width: 64, height: 64 };
+      await records.addPicture({
+        ...drawn,
+        ...{ seed: 1, prompt: null, adapterId: null, unsafe: null, sensitive: false },
+      });
+      ids.push(drawn.id);
+    }
+    let [reading, most] = [0, 0];
+    const get = vi.spyOn(blobs, 'get').mockImplementation(async (hash) => {
+      most = Math.max(most, ++reading);
+      const bytes = await new Promise<Buffer>((resolve, reject) => {
+        const chunks: Buffer[] = [];
+        blobs
+          .stream(hash)
+          .then(
+            (stream) =>
+              stream
+                .on('data', (chunk: Buffer) => chunks.push(chunk))
+                .on('end', () => resolve(Buffer.concat(chunks))),
+            reject,
+          );
+      });
+      // The copy is made before the next picture is read.
+      setTimeout(() => (reading -= 1), 0);
+      return bytes;
+    });
+    const copies = await Promise.all(ids.map((id) => many.ask('GET', `${GENERAL}/gallery/${id}/small`)));
+    get.mockRestore();
+    expect(copies.map(({ status }) => status)).toEqual(Array(6).fill(200));
+    expect(most).toBe(1);
+    const letters = encodeURIComponent('a b c d e f g h i');
+    expect(await many.ask('GET', `${GENERAL}/gallery?words=${letters}`)).toMatchObject({
+      status: 400,
+      code: 'TOO_MANY_WORDS',
+    });
+    // A word that another begins with is no further one.
+    const begins = encodeURIComponent('f fo fox FOX r re red b bl blue');
+    expect((await many.ask('GET', `${GENERAL}/gallery?words=${begins}`)).status).toBe(200);
+  });
+
   it('a member can have only so many open pages', async () => {
     const many = await guest('Many');
     const cookie = [...many.cookies].map((each) => each.join('=')).join('; ');
@@ -439,8 +490,16 @@ describe('a blocked member', () => {
       ['POST', '/api/uploads', await sprite('fox', '#fff')],
       ['POST', '/api/channels', { name: 'mine' }],
       ['POST', '/api/me', { name: 'Somebody else' }],
+      ['GET', `${GENERAL}/gallery`, undefined],
+      ['GET', `${GENERAL}/gallery/choices`, undefined],
+      ['GET', `${GENERAL}/gallery/${randomUUID()}/small`, undefined],
     ] as const)
       expect([path, await again.ask(method, path, sent)]).toMatchObject([
+        path,
+        { status: 403, code: 'BLOCKED' },
+      ]);
+    for (const path of ['gallery', 'gallery/choices', `gallery/${randomUUID()}/small`])
+      expect([path, await again.ask('GET', `${GENERAL}/${path}`)]).toMatchObject([
         path,
         { status: 403, code: 'BLOCKED' },
       ]);

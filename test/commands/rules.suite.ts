@@ -125,6 +125,13 @@ export function rulesSuite(storage: () => Storage): void {
       // A forged button asks for more votes than there are members in the world.
       expect((await channel.press('bob', 'gallery:<0.99999999999...')).title).toBe('Gallery');
     });
+
+    it('a search reads the index a few times at most', async () => {
+      const channel = room();
+      const long = (words: string) => channel.say('bob', `/krona gallery "${words}"`);
+      expect((await long('a ab abc ABC b c d e f g h')).title).toBe('Gallery');
+      expect(await channel.refusal('bob', '/krona gallery "a b c d e f g h i"')).toMatch(/^SEARCH_TOO_LONG/);
+    });
   });
 
   it("a blocked member can only read help and get their own data; their votes don't count", async () => {
