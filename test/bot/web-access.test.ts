@@ -435,7 +435,7 @@ describe('limits of the whole chat', () => {
     const letters = encodeURIComponent('a b c d e f g h i');
     expect(await many.ask('GET', `${GENERAL}/gallery?words=${letters}`)).toMatchObject({
       status: 400,
-      code: 'TOO_MANY_WORDS',
+      code: 'SEARCH_TOO_LONG',
     });
     // A word that another begins with is no further one.
     const begins = encodeURIComponent('f fo fox FOX r re red b bl blue');
