@@ -491,7 +491,8 @@ export interface AuditEntry {
 export interface Usage {
   readonly memberId: string | null;
   readonly amount: number;
-  readonly at: Date;
+  /** By the database's clock. */
+  readonly secondsAgo: number;
 }
 
 /** Queued or running work that counts against a quota. */

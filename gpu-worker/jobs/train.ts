@@ -310,6 +310,8 @@ class Training {
     await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });
     const added = await ofStep();
     if (!added) throw new Error(`the adapter of step ${step} was deleted at once`);
+    // Each is stored once, so a run whose engine dies after every one of them still comes to its end.
+    this.#conduct.advance();
     return added;
   }
 
