@@ -929,10 +929,12 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const named = () => createHash('sha256').update(randomUUID()).digest('hex');
-    const [photo, inRun, picture, inLine] = [named(), named(), named(), named()];
+    const [photo, inRun, votes, picture, inLine] = [named(), named(), named(), named(), named()];
     const file = { width: 64, height: 64, fileName: 'cat.png', blobHash: photo };
     await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: ann.id, ...file });
     const run = await bot.addRun({ ...(await newRun(subject)), id: randomUUID(), photoHashes: [inRun] });
+    const refinement = { from: randomUUID(), votes: { pairs: 12, members: 3 }, votesHash: votes, kept: null };
+    await bot.updateRun(run.id, { refinement });
     const set = await newSet(channel, ann);
     const drawn = { id: randomUUID(), setId: set.id, index: 0, seed: 1, adapterId: null };
     await bot.addPicture({ ...drawn, blobHash: picture, width: 8, height: 8 });
@@ -950,13 +952,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: ann.id, body: said });
 
     const used = await worker.blobsInUse();
-    for (const hash of [photo, inRun, picture, inLine, thumb]) expect(used).toContain(hash);
+    for (const hash of [photo, inRun, votes, picture, inLine, thumb]) expect(used).toContain(hash);
     // A text or a file name that is a hash keeps nothing.
     for (const hash of [written, fileName]) expect(used).not.toContain(hash);
     await worker.updateRun(run.id, { state: 'done' });
     await worker.deleteSet(set.id, '');
     const then = await worker.blobsInUse();
-    expect([photo, inRun, picture, inLine].map((hash) => then.has(hash))).toEqual([true, false, false, true]);
+    const kept = [photo, inRun, votes, picture, inLine].map((hash) => then.has(hash));
+    expect(kept).toEqual([true, false, false, false, true]);
   });
 
   it('keeps a conversation in order and returns what is new', async () => {
