@@ -115,7 +115,11 @@ export async function fill(
       `SELECT column_name FROM information_schema.columns WHERE table_schema = 'krona' AND column_name IN ('stored', 'target_revision')`,
     );
     if (rows.length > 0) {
-      await run(`UPDATE krona.picture_set SET stored = 20000 * count`);
+      await run(
+        `UPDATE krona.picture_set SET stored = 20000 * count, voted = n % $1 = 0
+        FROM (SELECT id AS numbered, seed AS n FROM krona.picture_set) AS own WHERE numbered = id`,
+        VOTED,
+      );
       await run(`UPDATE krona.post SET target_revision = shown_revision`);
     }
     await run(`SET session_replication_role = DEFAULT`);

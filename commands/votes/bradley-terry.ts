@@ -40,7 +40,22 @@ export function bradleyTerry(
   arms: readonly string[],
   comparisons: readonly Comparison[],
 ): Map<string, Strength> {
-  const places = 1 + Math.max(-1, ...comparisons.flatMap((c) => [c.winnerPlace, c.loserPlace]));
+  // Without comparisons, an arm has its prior, and no part in the others' strengths.
+  const compared = new Set(comparisons.flatMap(({ winner, loser }) => [winner, loser]));
+  const strengths = strengthsOf(
+    arms.filter((arm) => compared.has(arm)),
+    comparisons,
+  );
+  return new Map(arms.map((arm) => [arm, strengths.get(arm) ?? { estimate: 0, error: ARM_SPREAD }]));
+}
+
+function strengthsOf(
+  arms: readonly string[],
+  comparisons: readonly Comparison[],
+): ReadonlyMap<string, Strength> {
+  const places =
+    1 +
+    comparisons.reduce((most, { winnerPlace, loserPlace }) => Math.max(most, winnerPlace, loserPlace), -1);
   const size = arms.length + places;
   const terms = termsOf(arms, comparisons);
   const precision = Matrix.diag(

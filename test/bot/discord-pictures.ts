@@ -59,7 +59,7 @@ try {
   await messages('result', trained, done);
 
   await ann.press(trained.id, 'Make champion');
-  const prompt = 'mochi on the beach';
+  const prompt = 'mochi on an orange background';
   await ann.command('imagine', { prompt });
   await worker.draw(await worker.set(id), await mochi.draw(prompt, 4));
   const drawn = await until(async () => {
