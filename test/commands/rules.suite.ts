@@ -207,7 +207,9 @@ export function rulesSuite(storage: () => Storage): void {
       const now = Date.now.bind(Date);
       for (const hours of [25, -25]) {
         vi.spyOn(Date, 'now').mockImplementation(() => now() + hours * 3600_000);
-        expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(/again in (59 min|1 h) /);
+        expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(
+          /again in (59 min|1 h) /,
+        );
       }
       vi.restoreAllMocks();
       await channel.press('bob', `delete:${set.id}`);
