@@ -316,7 +316,7 @@ it('a second delivery of a finished job does nothing', async () => {
   expect(await records.setsOfRun(before.id)).toHaveLength(3);
 });
 
-it('an engine process that dies during a run, of its result too, costs retries and changes nothing', async () => {
+it('an engine process that dies again and again while the result is drawn costs retries, and the adapter is kept', async () => {
   const run = await shop.train({ steps: 20, samplingSteps: 50 });
   const { lines } = shop.log;
   // As often as a job that gets no further is tried: the first of them has trained it.
