@@ -5,13 +5,13 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pauseAfter } from './backoff.ts';
 import { KronaError } from './errors.ts';
-import { diskProblem, diskReadOnly } from './files.ts';
+import { diskProblem, diskReadOnly, makeAll } from './files.ts';
 
 /** Where files come from, as the codes of errors say it: a hub of models, a registry of packages. */
 type Origin = 'HUB' | 'REGISTRY';
@@ -55,7 +55,7 @@ export async function downloadTo(file: RemoteFile, path: string, hooks: Download
     return 0;
   }
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeAll(dirname(path));
     return await fetchAll(file, path, hooks);
   } catch (error) {
     throw asDiskError(error, path);

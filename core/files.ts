@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { KronaError } from './errors.ts';
 
 /**
@@ -14,7 +14,7 @@ import { KronaError } from './errors.ts';
 export async function createFileOnce(path: string, text: string): Promise<boolean> {
   const draft = `${path}.${randomUUID()}`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeAll(dirname(path), 0o700);
     await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
     const create = async () =>
       link(draft, path).catch((error: unknown) => {
@@ -64,7 +64,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   await checkReplaceable(path);
   const draft = `${path}.${randomUUID()}`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeAll(dirname(path));
     await writeFile(draft, content);
     await rename(draft, path);
   } catch (cause) {
@@ -80,7 +80,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeAll(path);
     await access(path, constants.W_OK);
   } catch (cause) {
     if (diskProblem(cause) !== null) throw unwritable(path, cause);
@@ -93,6 +93,24 @@ export async function makeFolder(path: string): Promise<void> {
       `The folder ${basename(path)} could not be made: ${why}. Choose another folder.`,
       { cause },
     );
+  }
+}
+
+/**
+ * Makes a folder and its parents, unless they exist. Node's own way says ENOENT where a disk is read-only; this tells the true
+ * error of node:fs.
+ *
+ * @param mode - of those that are made; default 0777 without the umask's
+ */
+export async function makeAll(path: string, mode?: number): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+  } catch (error) {
+    if (!isFileError(error, 'ENOENT')) throw error;
+    let missing = resolve(path);
+    while (dirname(missing) !== missing && !(await exists(dirname(missing)))) missing = dirname(missing);
+    await mkdir(missing, { mode });
+    await mkdir(path, { recursive: true, mode });
   }
 }
 
@@ -140,9 +158,12 @@ export async function checkReplaceable(path: string): Promise<boolean> {
   );
 }
 
+/** No space, a user's quota, and a limit of how long files get, by a process or the file system. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
 /** What keeps a disk from taking files, by an error of node:fs; null: something else. */
 export function diskProblem(error: unknown): 'full' | 'read-only' | null {
-  if (isFileError(error, 'ENOSPC') || isFileError(error, 'EDQUOT')) return 'full';
+  if (FULL.some((code) => isFileError(error, code))) return 'full';
   return isFileError(error, 'EROFS') ? 'read-only' : null;
 }
 

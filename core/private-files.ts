@@ -1,7 +1,7 @@
 /** @file Keeps what Krona stores from other users of the machine: folders 0700, files 0600. */
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isFileError, unwritable } from './files.ts';
+import { isFileError, makeAll, unwritable } from './files.ts';
 
 /** Permissions that other users and the group lose. */
 const OTHERS = 0o077;
@@ -19,7 +19,7 @@ export function makeFilesPrivate(): void {
  * @throws KronaError FILE_UNWRITABLE
  */
 export async function makePrivateFolder(folder: string): Promise<boolean> {
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+  await makeAll(folder, 0o700).catch((cause: unknown) => {
     throw unwritable(folder, cause);
   });
   return close(folder);

@@ -116,6 +116,8 @@ export interface Refinement {
   readonly from: string;
   /** How many pairs by how many members: when it was requested, and once it has started those that it trains on. */
   readonly votes: { readonly pairs: number; readonly members: number };
+  /** Hash of the blob with the votes that it trains on, for workers that share no folder. Missing: there is none. */
+  readonly votesHash?: string;
   /** Why no duel judges its result, for people; null: one does or will. */
   readonly kept: string | null;
 }
@@ -491,7 +493,8 @@ export interface AuditEntry {
 export interface Usage {
   readonly memberId: string | null;
   readonly amount: number;
-  readonly at: Date;
+  /** By the database's clock. */
+  readonly secondsAgo: number;
 }
 
 /** Queued or running work that counts against a quota. */

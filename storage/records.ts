@@ -119,8 +119,11 @@ export interface Records {
   ): Promise<void>;
   /** Newest first, with the entries of the channel's threads. */
   audit(channelId: string, limit: number): Promise<AuditEntry[]>;
-  /** What was requested with an action since a time, oldest first, without work that failed. */
-  usage(channelId: string, reach: Reach, action: string, since: Date): Promise<Usage[]>;
+  /**
+   * What was requested with an action within the last seconds, oldest first, without work that failed. The database's clock
+   * counts them, which also times requests: those of several bots can differ.
+   */
+  usage(channelId: string, reach: Reach, action: string, seconds: number): Promise<Usage[]>;
   /** Runs and sets that are queued or running, oldest first; a run's own sets are part of it. */
   openUsage(channelId: string, reach: Reach): Promise<OpenUsage[]>;
   /** Bytes of the photos, adapters and pictures of a channel, its server, or all channels: of a member, or anybody's. */

@@ -2,6 +2,7 @@
  * @file Deletes blobs that no record refers to: photos, pictures and adapters whose records were deleted, and blobs
  * of a process that crashed before it wrote the record. Recent blobs stay, because their record may not exist yet.
  */
+import { KronaError } from '../core/errors.ts';
 import { repeat } from '../core/retrying.ts';
 import type { BlobStore } from './blobs/contract.ts';
 import type { RecordStore } from './records.ts';
@@ -12,15 +13,29 @@ const EVERY = 24 * 3600_000;
 /** Pauses after sweeps that failed, ms. */
 const AFTER_FAILURE = { first: 60_000, longest: EVERY };
 
-/** Runs one sweep. @returns how many blobs were deleted */
+/** A blob that no record names, put at the start of each sweep. */
+const PROBE = Buffer.from('Krona compares clocks with this file.');
+
+/**
+ * Runs one sweep.
+ *
+ * @returns how many blobs were deleted
+ * @throws KronaError CLOCK_AHEAD where a blob of now counts as old: nothing is deleted then
+ */
 export async function sweepBlobs(
   records: Pick<RecordStore, 'blobsInUse'>,
-  blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
+  blobs: SweptBlobs,
   youngMs = YOUNG,
 ): Promise<number> {
   const before = new Date(Date.now() - youngMs);
+  const probe = await putProbe(blobs);
   const old: string[] = [];
   for await (const hash of blobs.putBefore(before)) old.push(hash);
+  if (probe !== null) {
+    await blobs.delete(probe);
+    // One who sweeps what is not old yet finds it too.
+    if (youngMs > 0 && old.includes(probe)) throw clockAhead();
+  }
   if (old.length === 0) return 0;
   // Read after the list: a blob that got a record since then was put again, which makes it recent.
   const used = await records.blobsInUse();
@@ -28,6 +43,24 @@ export async function sweepBlobs(
   for (const hash of old) if (!used.has(hash) && (await blobs.deleteOlder(hash, before))) removed += 1;
   return removed;
 }
+
+type SweptBlobs = Pick<BlobStore, 'put' | 'delete' | 'putBefore' | 'deleteOlder'>;
+
+/** The blob's name; null where nothing can be stored: a sweep may make the room. */
+async function putProbe(blobs: SweptBlobs): Promise<string | null> {
+  try {
+    return (await blobs.put(PROBE)).hash;
+  } catch (error) {
+    if (error instanceof KronaError && error.code === 'DISK_FULL') return null;
+    throw error;
+  }
+}
+
+const clockAhead = (): KronaError =>
+  new KronaError(
+    'CLOCK_AHEAD',
+    'The clock of this machine is a day or more ahead of the clock where photos, pictures and adapters are stored, so nothing old was deleted. Set the clocks.',
+  );
 
 interface SweepOptions {
   /** What else is swept, before the blobs; nothing by default. */
@@ -40,7 +73,7 @@ interface SweepOptions {
 /** Sweeps at once and then daily; the returned function stops after the current sweep. */
 export function sweepDaily(
   records: Pick<RecordStore, 'blobsInUse'>,
-  blobs: Pick<BlobStore, 'putBefore' | 'deleteOlder'>,
+  blobs: SweptBlobs,
   { before = async () => {}, onSwept, onError }: SweepOptions,
 ): () => Promise<void> {
   const stopping = new AbortController();

@@ -230,7 +230,7 @@ const REQUESTS: Readonly<Record<string, (place: Place) => Promise<() => Promise<
   'picture quota':
     async ({ context: { records }, channel }) =>
     () =>
-      records.usage(channel.id, 'channel', 'imagine', new Date(Date.now() - 24 * 3600_000)),
+      records.usage(channel.id, 'channel', 'imagine', 24 * 3600),
   'the administrator’s page':
     async ({ context: { records } }) =>
     async () => {

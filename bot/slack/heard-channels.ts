@@ -9,10 +9,10 @@ export class HeardChannels {
   readonly #heard = new RecentMap<string, number>(MOST);
 
   note(channelId: string): void {
-    this.#heard.set(channelId, Date.now());
+    this.#heard.set(channelId, performance.now());
   }
 
   isAlive(channelId: string): boolean {
-    return (this.#heard.get(channelId) ?? 0) > Date.now() - LASTS;
+    return (this.#heard.get(channelId) ?? -Infinity) > performance.now() - LASTS;
   }
 }

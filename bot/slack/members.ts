@@ -51,9 +51,9 @@ export class Members {
   /** @param name - what the event calls them, for when Slack does not say */
   async person(id: string, name = id): Promise<Person> {
     const known = this.#people.get(id);
-    if (known && known.until > Date.now()) return known.person;
+    if (known && known.until > performance.now()) return known.person;
     const person = this.#ask(id, name);
-    this.#people.set(id, { until: Date.now() + PERSON_FOR, person });
+    this.#people.set(id, { until: performance.now() + PERSON_FOR, person });
     return person;
   }
 
@@ -64,8 +64,8 @@ export class Members {
 
   /** Ids of the user groups that a member is in; none where the app can't read them. */
   async groupsOf(id: string): Promise<readonly string[]> {
-    if (this.#groups === null || this.#groups.until <= Date.now())
-      this.#groups = { until: Date.now() + GROUPS_FOR, ofUser: this.#askGroups() };
+    if (this.#groups === null || this.#groups.until <= performance.now())
+      this.#groups = { until: performance.now() + GROUPS_FOR, ofUser: this.#askGroups() };
     return (await this.#groups.ofUser).get(id) ?? [];
   }
 

@@ -6,7 +6,8 @@ import type { Quota, Reach } from '../../core/rules.ts';
 import { storageLimit } from '../../core/environment.ts';
 import { byteSize, counted, duration } from '../../core/format.ts';
 
-const HOUR = 3600_000;
+/** Seconds. */
+const HOUR = 3600;
 const DAY = 24 * HOUR;
 
 /** A request that counts against a quota. */
@@ -22,6 +23,7 @@ interface Limit {
   /** What members do to use it up. */
   readonly verb: string;
   readonly period: string;
+  /** Seconds. */
   readonly window: number;
 }
 
@@ -36,25 +38,25 @@ const amountOf = (wish: Wish): number =>
   wish.kind === 'imagine' ? wish.pictures : wish.kind === 'photos' ? wish.photos : (wish.trainings ?? 1);
 
 /**
- * Returns when `wanted` more fit into the limit, as earlier requests leave the window; null: now.
+ * Returns in how many seconds `wanted` more fit into the limit, as earlier requests leave the window; null: now, Infinity: never.
  *
  * @param used - requests within the window, oldest first
  */
-function freeAt(used: readonly Usage[], wanted: number, limit: number, window: number): Date | null {
+function freeIn(used: readonly Usage[], wanted: number, limit: number, window: number): number | null {
   let rest = used.reduce((sum, { amount }) => sum + amount, 0) + wanted - limit;
   if (rest <= 0) return null;
-  for (const { amount, at } of used) {
+  for (const { amount, secondsAgo } of used) {
     rest -= amount;
-    if (rest <= 0) return new Date(at.getTime() + window);
+    if (rest <= 0) return window - secondsAgo;
   }
-  // More than the limit: it never fits.
-  return new Date(NaN);
+  // More than the limit.
+  return Infinity;
 }
 
 /** `in 12 min (14:05 UTC)`. */
-function when(time: Date): string {
-  const clock = time.toISOString().slice(11, 16);
-  return `in ${duration((time.getTime() - Date.now()) / 1000)} (${clock} UTC)`;
+function when(seconds: number): string {
+  const clock = new Date(Date.now() + seconds * 1000).toISOString().slice(11, 16);
+  return `in ${duration(seconds)} (${clock} UTC)`;
 }
 
 function exceeded(message: string): KronaError {
@@ -67,12 +69,11 @@ function checkAmount(who: string, quota: Quota, used: readonly Usage[], wish: Wi
   const limit = quota[name];
   if (limit === null) return;
   const wanted = amountOf(wish);
-  const time = freeAt(used, wanted, limit, window);
-  if (time === null) return;
+  const seconds = freeIn(used, wanted, limit, window);
+  if (seconds === null) return;
   const most = `${who} can ${verb} ${counted(limit, noun)} in ${period}`;
-  if (Number.isNaN(time.getTime()))
-    throw exceeded(`${most}, and this request is for ${wanted}. Request fewer.`);
-  throw exceeded(`${most}. Try again ${when(time)}.`);
+  if (seconds === Infinity) throw exceeded(`${most}, and this request is for ${wanted}. Request fewer.`);
+  throw exceeded(`${most}. Try again ${when(seconds)}.`);
 }
 
 /** @throws KronaError QUOTA_EXCEEDED */
@@ -149,12 +150,11 @@ export async function checkQuotas(
   wish: Wish,
 ): Promise<void> {
   const { name, window } = LIMITS[wish.kind];
-  const since = new Date(Date.now() - window);
   const all = await holders(records, channelId, member);
   for (const holder of all) {
     const { reach, who, quota } = holder;
     if (quota[name] === null) continue;
-    const used = await records.usage(channelId, reach, wish.kind, since);
+    const used = await records.usage(channelId, reach, wish.kind, window);
     checkAmount(who, quota, used.filter(countedFor(holder)), wish);
   }
   for (const { reach, who, quota, memberId } of all) {
@@ -184,9 +184,9 @@ export async function limitLines(records: Records, channelId: string, member: Me
       const { reach, who, quota } = holder;
       const limit = quota[name];
       if (limit === null) continue;
-      const used = await records.usage(channelId, reach, kind, new Date(Date.now() - window));
+      const used = await records.usage(channelId, reach, kind, window);
       const its = used.filter(countedFor(holder));
-      const free = freeAt(its, 1, limit, window);
+      const free = freeIn(its, 1, limit, window);
       const again = free === null ? '' : `; more ${when(free)}`;
       const sum = its.reduce((total, { amount }) => total + amount, 0);
       if (isShown(reach, sum, limit)) lines.push(`${who}: ${sum} of ${limit} ${name} in ${period}${again}.`);

@@ -1,11 +1,11 @@
 /** @file Gives the engine blobs as files. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, utimes } from 'node:fs/promises';
+import { rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { KronaError } from '../../core/errors.ts';
-import { exists } from '../../core/files.ts';
+import { exists, makeAll } from '../../core/files.ts';
 import { asDiskError } from '../../storage/blobs/name.ts';
 import type { WorkerContext } from './context.ts';
 
@@ -19,7 +19,7 @@ export async function copyBlob({ blobs }: Pick<Files, 'blobs'>, hash: string, pa
   if (await exists(path)) return;
   const draft = `${path}.${randomUUID()}`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeAll(dirname(path));
     const sum = createHash('sha256');
     const hashing = async function* (parts: AsyncIterable<Uint8Array>) {
       for await (const part of parts) {

@@ -1,6 +1,7 @@
 /**
  * @file What a refinement trains on: the champion, and pairs by the votes that stand when it starts. Both are copied into
- * the run's folder, so that a resumed run has the same, whatever is deleted or taken back meanwhile.
+ * the run's folder, so that a resumed run has the same, whatever is deleted or taken back meanwhile. Votes are stored with the
+ * blobs too, for a worker that lacks the folder.
  */
 import { join } from 'node:path';
 import { KronaError } from '../../core/errors.ts';
@@ -11,7 +12,15 @@ import { defaultOf } from '../../core/settings/defaults.ts';
 import { refineVotes, votesMissing, type RefineVotes } from '../../core/votes/refine-votes.ts';
 import type { RefineOptions } from '../training/refine-options.ts';
 import type { WorkerContext } from './context.ts';
+import { isLost } from './hand-over.ts';
 import { copyBlob } from './local-files.ts';
+
+export interface RefineAsk {
+  readonly options: RefineOptions;
+  readonly members: number;
+  /** Of the blob with the votes; null where all workers see the run's folder. */
+  readonly votesHash: string | null;
+}
 
 /**
  * Returns the options of a run's refinement; null for other trainings.
@@ -25,10 +34,12 @@ export async function refineAsk(
   subject: Subject,
   folder: string,
   begun: boolean,
-): Promise<{ readonly options: RefineOptions; readonly members: number } | null> {
+): Promise<RefineAsk | null> {
   if (run.refinement === null) return null;
   const from = await championFile(context, run.refinement.from, subject, folder, begun);
-  const { pairs, examples, members } = await votesOf(context, run, subject, folder);
+  const votes = await votesOf(context, run, subject, folder);
+  const { pairs, examples, members } = votes;
+  const stored = context.isApart ? await context.blobs.put(Buffer.from(JSON.stringify(votes))) : null;
   const picture = (hash: string): string => pictureFile(folder, hash);
   const options = {
     from,
@@ -44,7 +55,7 @@ export async function refineAsk(
     photoWeight: defaultOf('photoWeight'),
     exampleSteps: defaultOf('exampleSteps'),
   };
-  return { options, members };
+  return { options, members, votesHash: stored?.hash ?? null };
 }
 
 const pictureFile = (folder: string, hash: string): string => join(folder, `picture-${hash}.png`);
@@ -88,6 +99,11 @@ async function votesOf(
   const path = join(folder, 'votes.json');
   const saved = await readFileIfAny(path);
   if (saved !== null) return JSON.parse(saved) as RefineVotes;
+  const stored = await storedVotes(context, run, folder);
+  if (stored !== null) {
+    await writeWhole(path, JSON.stringify(stored));
+    return stored;
+  }
   const read = refineVotes(subject.id, await records.standingVotes(run.channelId, { subjectId: subject.id }));
   const missing = votesMissing(read, subject.name);
   if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
@@ -101,11 +117,37 @@ async function votesOf(
     pairs: read.pairs.map(resolved),
     examples: read.examples.map(resolved),
   };
+  await copyPictures(context, votes, folder);
+  await writeWhole(path, JSON.stringify(votes));
+  return votes;
+}
+
+/** The votes with which another worker has begun, with their pictures; null where there are none, or one was deleted. */
+async function storedVotes(
+  context: WorkerContext,
+  { id, refinement }: Run,
+  folder: string,
+): Promise<RefineVotes | null> {
+  const hash = refinement?.votesHash;
+  if (hash === undefined) return null;
+  try {
+    const votes = JSON.parse(Buffer.from(await context.blobs.get(hash)).toString()) as RefineVotes;
+    await copyPictures(context, votes, folder);
+    return votes;
+  } catch (error) {
+    if (!isLost(error)) throw error;
+    context.log.warn(
+      { error, id },
+      'a picture of the votes that the refinement began with was deleted: it starts again with the votes of now',
+    );
+    return null;
+  }
+}
+
+async function copyPictures(context: WorkerContext, votes: RefineVotes, folder: string): Promise<void> {
   const pictures = [
     ...votes.pairs.flatMap(({ winner, loser }) => [winner, loser]),
     ...votes.examples.map(({ picture }) => picture),
   ];
   for (const hash of new Set(pictures)) await copyBlob(context, hash, pictureFile(folder, hash));
-  await writeWhole(path, JSON.stringify(votes));
-  return votes;
 }

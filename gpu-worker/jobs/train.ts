@@ -24,7 +24,7 @@ import { HandOver } from './hand-over.ts';
 import { InOrder } from './in-order.ts';
 import { LossCurve } from './loss-curve.ts';
 import { contextOn } from './pulled-models.ts';
-import { refineAsk } from './refine-ask.ts';
+import { refineAsk, type RefineAsk } from './refine-ask.ts';
 import { drawRunPictures, finalsOf, samplesOf } from './run-pictures.ts';
 import { runFolder, tidyRun } from './sweep-runs.ts';
 import { countTrained } from './speeds.ts';
@@ -152,7 +152,7 @@ class Training {
     // A queue that lost its jobs counts attempts anew.
     const begun = this.#conduct.attempt > 1 || (await this.#context.records.runState(this.#run.id)) !== null;
     const refine = await refineAsk(this.#context, this.#run, this.#subject, this.#folder, begun);
-    if (refine !== null) await this.#noteVotes(refine.options.pairs.length, refine.members);
+    if (refine !== null) await this.#noteVotes(refine);
     return {
       ...common,
       checkpointEvery: Math.max(
@@ -167,11 +167,15 @@ class Training {
   }
 
   /** The run's message tells how many pairs there are. */
-  async #noteVotes(pairs: number, members: number): Promise<void> {
+  async #noteVotes({ options, members, votesHash }: RefineAsk): Promise<void> {
     const { id, refinement } = this.#run;
     if (refinement !== null)
       await this.#context.records.updateRun(id, {
-        refinement: { ...refinement, votes: { pairs, members } },
+        refinement: {
+          ...refinement,
+          votes: { pairs: options.pairs.length, members },
+          ...(votesHash !== null && { votesHash }),
+        },
       });
   }
 
@@ -310,6 +314,8 @@ class Training {
     await records.addAdapter({ id, runId, subjectId, channelId, step, final, blobHash, size, settings });
     const added = await ofStep();
     if (!added) throw new Error(`the adapter of step ${step} was deleted at once`);
+    // Each is stored once, so a run whose engine dies after every one of them still comes to its end.
+    this.#conduct.advance();
     return added;
   }
 

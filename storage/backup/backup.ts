@@ -3,7 +3,6 @@
  * and after it, so that all that its records refer to are there.
  */
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { version } from '../../core/package.ts';
 import type { BlobStore } from '../blobs/contract.ts';
 import { copyBlobs } from '../blobs/copy.ts';
@@ -11,7 +10,7 @@ import { openBlobFolder } from '../blobs/folder.ts';
 import { connectDatabase } from '../postgres/database.ts';
 import { migrationFiles } from '../postgres/migrate.ts';
 import { dumpRecords } from './dump.ts';
-import { blobFolder, dropManifest, writeManifest, type Manifest } from './manifest.ts';
+import { blobFolder, draftFolder, dropDraft, replaceBackup, type Manifest } from './manifest.ts';
 
 export interface BackupOptions {
   /** Also reads each copied file again and compares its hash. */
@@ -31,7 +30,7 @@ export type BackupResult = Pick<Manifest, 'id' | 'migration' | 'blobs'> & {
 
 /**
  * Writes a backup into a folder: a new one, or that of an earlier backup of the same installation, to which it adds what is
- * new. Stopped in the middle, it goes on when it is called again.
+ * new. Stopped in the middle, it goes on when it is called again, and the earlier backup stays as it was.
  *
  * @param url - of the database, which need not be migrated to this release
  * @throws KronaError DATABASE_*, BLOBS_*, FILE_UNWRITABLE; the signal's reason when it aborts
@@ -42,8 +41,7 @@ export async function makeBackup(
   folder: string,
   { check, signal, onProgress }: BackupOptions,
 ): Promise<BackupResult> {
-  // From here on the folder is no whole backup, until the end.
-  await dropManifest(folder);
+  await dropDraft(folder);
   const target = await openBlobFolder(blobFolder(folder));
   const copy = (phase: string) =>
     copyBlobs(source, target, { check, signal, onProgress: (done, all) => onProgress(phase, done, all) });
@@ -53,11 +51,11 @@ export async function makeBackup(
   const dump = await dumpDatabase(url, folder);
   // What came since the first copy.
   const second = await copy('copying new files');
-  const { missing, dropped, count } = await compare(target, dump.inUse);
+  const { missing, unused, count } = await compare(target, dump.inUse);
   const { at, migration, tables, sequences } = dump;
   const id = randomUUID();
   const blobs = { count, missing };
-  await writeManifest(folder, {
+  await replaceBackup(folder, {
     id,
     krona: version,
     at: at.toISOString(),
@@ -66,40 +64,40 @@ export async function makeBackup(
     sequences,
     blobs,
   });
+  // The last backup's, as members may have deleted them since.
+  for (const hash of unused) await target.delete(hash);
   return {
     id,
     migration,
     blobs,
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
     copied: first.copied + second.copied,
-    dropped,
+    dropped: unused.length,
   };
 }
 
 async function dumpDatabase(url: string, folder: string) {
   const database = connectDatabase(url, () => {});
   try {
-    await rm(`${folder}/database`, { recursive: true, force: true });
     const files = await migrationFiles();
-    return await dumpRecords(database, folder, Math.max(...files.map(({ number }) => number)));
+    return await dumpRecords(database, draftFolder(folder), Math.max(...files.map(({ number }) => number)));
   } finally {
     await database.close();
   }
 }
 
-/** Deletes what no record refers to, as members may have deleted it, and finds what is missing. */
+/** Finds what no record refers to, and what is missing. */
 async function compare(
   target: BlobStore,
   inUse: ReadonlySet<string> | null,
-): Promise<{ count: number; missing: string[]; dropped: number }> {
+): Promise<{ count: number; missing: string[]; unused: string[] }> {
   const there = new Set<string>();
   for await (const hash of target.putBefore(new Date(8.64e15))) there.add(hash);
-  if (inUse === null) return { count: there.size, missing: [], dropped: 0 };
+  if (inUse === null) return { count: there.size, missing: [], unused: [] };
   const unused = [...there].filter((hash) => !inUse.has(hash));
-  for (const hash of unused) await target.delete(hash);
   return {
     count: there.size - unused.length,
     missing: [...inUse].filter((hash) => !there.has(hash)),
-    dropped: unused.length,
+    unused,
   };
 }

@@ -4,12 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { unwritable } from '../../core/files.ts';
+import { makeFolder, unwritable } from '../../core/files.ts';
 import { patiently, type Database, type PooledDatabase } from '../postgres/database.ts';
 import { privacyOperations } from '../postgres/privacy.ts';
 import { onlyRow } from '../postgres/rows.ts';
@@ -63,7 +62,7 @@ export async function tableNames(database: Database): Promise<string[]> {
 
 async function dumpTable(database: Database, folder: string, name: string): Promise<DumpedTable> {
   const path = tableFile(folder, name);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   let rows = 0;
   let lost: unknown = null;
   const ask = (statement: string): Promise<readonly { readonly line: string }[]> =>

@@ -1,9 +1,9 @@
 /** @file What a backup is, in its file `krona-backup.json`. That is written last, so a folder without it is no backup. */
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
-import { readFileIfAny, writeWhole } from '../../core/files.ts';
+import { readFileIfAny, unwritable, writeWhole } from '../../core/files.ts';
 
 /** Grows when older releases can't read it. */
 const FORMAT = 1;
@@ -40,18 +40,45 @@ export type Manifest = v.InferOutput<typeof MANIFEST>;
 /** A table of a backup. */
 export type DumpedTable = Manifest['tables'][number];
 
+const tableFolder = (folder: string): string => join(folder, 'database');
+
 /** The file of a table. */
 export const tableFile = (folder: string, name: string): string =>
-  join(folder, 'database', `${name}.ndjson.gz`);
+  join(tableFolder(folder), `${name}.ndjson.gz`);
 
 export const blobFolder = (folder: string): string => join(folder, 'blobs');
 
-export async function writeManifest(folder: string, manifest: Omit<Manifest, 'format'>): Promise<void> {
-  await writeWhole(join(folder, FILE), `${JSON.stringify({ format: FORMAT, ...manifest }, null, 2)}\n`);
+/** Where the next backup's tables are written, as folders of backups have them. The last one stays until they are whole. */
+export const draftFolder = (folder: string): string => join(folder, 'next');
+
+/**
+ * Puts the tables of the draft folder in the place of the last backup's, with the manifest. All is written before the last
+ * backup is touched, so that a disk without room leaves that as it was. Between, the folder is no backup.
+ *
+ * @throws KronaError DISK_FULL, DISK_READ_ONLY, FILE_UNWRITABLE
+ */
+export async function replaceBackup(folder: string, manifest: Omit<Manifest, 'format'>): Promise<void> {
+  const draft = draftFolder(folder);
+  const tables = tableFolder(folder);
+  const file = join(folder, FILE);
+  await writeWhole(join(draft, FILE), `${JSON.stringify({ format: FORMAT, ...manifest }, null, 2)}\n`);
+  try {
+    await rm(file, { force: true });
+    await rm(tables, { recursive: true, force: true });
+    await rename(tableFolder(draft), tables);
+    await rename(join(draft, FILE), file);
+    await rm(draft, { recursive: true });
+  } catch (cause) {
+    throw unwritable(file, cause);
+  }
 }
 
-export async function dropManifest(folder: string): Promise<void> {
-  await rm(join(folder, FILE), { force: true });
+/** Removes what an interrupted backup has left. @throws KronaError DISK_READ_ONLY, FILE_UNWRITABLE */
+export async function dropDraft(folder: string): Promise<void> {
+  const draft = draftFolder(folder);
+  await rm(draft, { recursive: true, force: true }).catch((cause: unknown) => {
+    throw unwritable(draft, cause);
+  });
 }
 
 /** @throws KronaError BACKUP_MISSING, BACKUP_DAMAGED, BACKUP_NEWER */

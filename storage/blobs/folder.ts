@@ -1,9 +1,9 @@
 /** @file Blobs in a folder, named by SHA-256: `ab/cd/abcd…`. Each is written to a draft and then renamed. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { isFileError } from '../../core/files.ts';
+import { isFileError, makeAll, makeFolder } from '../../core/files.ts';
 import type { BlobInfo, BlobRange, BlobStore } from './contract.ts';
 import { asDiskError, blobMissing, checkedName, isBlobName } from './name.ts';
 import { dropStaleFiles } from './spool.ts';
@@ -11,7 +11,7 @@ import { dropStaleFiles } from './spool.ts';
 /** Opens the folder, creating it when it is missing, and removes drafts that a crash left behind. */
 export async function openBlobFolder(folder: string): Promise<BlobStore> {
   const drafts = join(folder, 'drafts');
-  await mkdir(drafts, { recursive: true });
+  await makeFolder(drafts);
   await dropStaleFiles(drafts);
   return new BlobFolder(folder, drafts);
 }
@@ -31,7 +31,7 @@ class BlobFolder implements BlobStore {
       const info = await writeDraft(draft, bytes);
       const path = this.#pathOf(info.hash);
       if (!(await touch(path, info.size))) {
-        await mkdir(dirname(path), { recursive: true });
+        await makeAll(dirname(path));
         await rename(draft, path);
         await syncFolder(dirname(path));
       }
@@ -68,7 +68,9 @@ class BlobFolder implements BlobStore {
   }
 
   async delete(hash: string): Promise<void> {
-    await rm(this.#pathOf(hash), { force: true });
+    await rm(this.#pathOf(hash), { force: true }).catch((error: unknown) => {
+      throw asDiskError(error);
+    });
   }
 
   async *putBefore(time: Date): AsyncIterable<string> {

@@ -23,14 +23,15 @@ const audit: Operation<'audit'> = (db) => (channelId, limit) =>
     ORDER BY made DESC
     LIMIT ${limit}`);
 
-const usage: Operation<'usage'> = (db) => (channelId, reach, action, since) =>
+const usage: Operation<'usage'> = (db) => (channelId, reach, action, seconds) =>
   db.query<Usage>(sql`
-    SELECT audit_entry.member_id AS "memberId", audit_entry.amount, audit_entry.at
+    SELECT audit_entry.member_id AS "memberId", audit_entry.amount,
+      greatest(0, extract(epoch FROM clock_timestamp() - audit_entry.at))::float8 AS "secondsAgo"
     FROM krona.audit_entry
     LEFT JOIN krona.run ON run.id = audit_entry.target_id
     LEFT JOIN krona.picture_set ON picture_set.id = audit_entry.target_id
     WHERE audit_entry.channel_id IN (${channelsWithin(channelId, reach)}) AND audit_entry.action = ${action}
-      AND audit_entry.at > ${since} AND audit_entry.amount > 0
+      AND audit_entry.at > clock_timestamp() - make_interval(secs => ${seconds}) AND audit_entry.amount > 0
       AND coalesce(run.state, picture_set.state, '') <> 'failed'
     ORDER BY audit_entry.made`);
 

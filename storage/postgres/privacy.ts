@@ -133,6 +133,8 @@ const blobsInUse: Operation<'blobsInUse'> = (db) => async () => {
     -- A finished run needs no photos.
     UNION SELECT unnest(photo_hashes) FROM krona.run WHERE state IN ('queued', 'running')
     UNION SELECT state_hash FROM krona.run WHERE state IN ('queued', 'running') AND state_hash IS NOT NULL
+    UNION SELECT refinement ->> 'votesHash' FROM krona.run
+      WHERE state IN ('queued', 'running') AND refinement ->> 'votesHash' IS NOT NULL
     UNION SELECT file #>> '{}' FROM krona.run, jsonb_path_query(sweep, '$.cells[*].files.*') AS file
       WHERE state IN ('queued', 'running') AND jsonb_typeof(file) = 'string'
     -- A line refers to blobs by these keys alone: a text or file name that is a hash is no reference.

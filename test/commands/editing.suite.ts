@@ -60,7 +60,7 @@ export function editingSuite(storage: () => Storage): void {
     expect(JSON.stringify(await channel.press('ben', `details:${set.id}`))).toContain(
       'of which 80% can change',
     );
-    const used = await records.usage(channelId, 'channel', 'photos', new Date(0));
+    const used = await records.usage(channelId, 'channel', 'photos', 60_000);
     expect(used.map(({ amount }) => amount)).toEqual([1]);
     await channel.press('ann', `erase:${memberId}`);
     for (const { id } of [set, again])
@@ -171,7 +171,7 @@ export function editingSuite(storage: () => Storage): void {
       { name: 'upscaled from', value: 'a picture that was sent, enlarged to four times its size' },
     ]);
     expect((await channel.press('ben', `again:${set.id}`)).fields![0]!.value).toBe('ACTION_UNKNOWN');
-    const used = await storage().records.usage(set.channelId, 'channel', 'photos', new Date(0));
+    const used = await storage().records.usage(set.channelId, 'channel', 'photos', 60_000);
     expect(used.map(({ amount }) => amount)).toEqual([1, 1]);
     await channel.press('ann', `erase:${set.memberId}`);
     expect(await storage().records.set(set.id)).toBeNull();

@@ -210,6 +210,15 @@ export function rulesSuite(storage: () => Storage): void {
       expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(
         /^QUOTA_EXCEEDED: You can request 5 pictures in an hour\. Try again in (59 min|1 h) \(\d\d:\d\d UTC\)\.$/,
       );
+      // The database counts the hour: a bot whose clock is wrong lets nobody have more, and keeps nobody longer.
+      const now = Date.now.bind(Date);
+      for (const hours of [25, -25]) {
+        vi.spyOn(Date, 'now').mockImplementation(() => now() + hours * 3600_000);
+        expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(
+          /again in (59 min|1 h) /,
+        );
+      }
+      vi.restoreAllMocks();
       await channel.press('bob', `delete:${set.id}`);
       expect((await channel.press('bob', `again:${set.id}`)).tone).toBe('error');
       expect(await channel.refusal('bob', '/krona imagine a cat count:2')).toMatch(/^QUOTA_EXCEEDED/);

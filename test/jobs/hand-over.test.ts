@@ -1,6 +1,6 @@
 /** What a training that moves to another worker finds, where its stored state or checkpoints are damaged or deleted. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, truncate } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -135,4 +135,31 @@ it('a refinement that has begun goes on elsewhere, though another adapter is the
   const asked = (begun: boolean) => refineAsk(context, run, subject, own, begun);
   await expect(asked(false)).rejects.toMatchObject({ code: 'CHAMPION_CHANGED' });
   expect(await asked(true)).toMatchObject({ members: 3 });
+});
+
+it('a refinement goes on elsewhere with the votes of its start, though they were taken back since', async () => {
+  const bytes = ['champion', 'winner', 'loser'];
+  const [from, winner, loser] = await Promise.all(bytes.map((each) => blobs.put(Buffer.from(each))));
+  const context = {
+    ...{ blobs, log, isApart: true, engine: { fits: async () => true } },
+    records: {
+      adapter: async () => ({ id: 'from', blobHash: from!.hash }),
+      standingVotes: async () => ({ votes: [], pictures: [], sets: [] }),
+    },
+  } as unknown as WorkerContext;
+  const run = { id: 'run', refinement: { from: 'from' } } as Run;
+  const subject = { name: 'mochi', championId: 'from' } as Subject;
+  const pair = { setId: 'set', prompt: 'a cat', winner: winner!.hash, loser: loser!.hash, weight: 1 };
+  const one = join(folder, randomUUID());
+  await writeWhole(join(one, 'votes.json'), JSON.stringify({ pairs: [pair], examples: [], members: 3 }));
+  const first = await refineAsk(context, run, subject, one, false);
+  const moved = { ...run, refinement: { ...run.refinement!, votesHash: first!.votesHash! } };
+  const other = await refineAsk(context, moved, subject, join(folder, randomUUID()), true);
+  expect(other!.options.pairs).toMatchObject([{ set: 'set', prompt: 'a cat', weight: 1 }]);
+  expect(await readFile(other!.options.pairs[0]!.winner, 'utf8')).toBe('winner');
+  // Where a picture was deleted, the votes of now count.
+  await blobs.delete(loser!.hash);
+  await expect(refineAsk(context, moved, subject, join(folder, randomUUID()), true)).rejects.toMatchObject({
+    code: 'VOTES_TOO_FEW',
+  });
 });

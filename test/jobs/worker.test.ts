@@ -316,14 +316,26 @@ it('a second delivery of a finished job does nothing', async () => {
   expect(await records.setsOfRun(before.id)).toHaveLength(3);
 });
 
-it('an engine process that dies during a run costs a retry and changes nothing', async () => {
-  const plain = await plainRun();
-  const run = await shop.train();
-  await until(async () => (await shop.adaptersOf(run)).length > 0);
-  process.kill(enginePid(), 'SIGKILL');
-  expect((await trained(run)).state).toBe('done');
-  expect(shop.log.lines.join('\n')).toContain('stopped unexpectedly (SIGKILL)');
-  expect(await hashes(run)).toEqual(await hashes(plain));
+it('an engine process that dies again and again while the result is drawn costs retries, and the adapter is kept', async () => {
+  const run = await shop.train({ steps: 20, samplingSteps: 50 });
+  const { lines } = shop.log;
+  // As often as a job that gets no further is tried: the first of them has trained it.
+  for (let deaths = 0; deaths < 3; deaths++) {
+    const told = shop.progressOf(run).length;
+    const logged = lines.length;
+    await until(async () =>
+      shop
+        .progressOf(run)
+        .slice(told)
+        .some(({ phase }) => phase === 'drawing the result'),
+    );
+    process.kill(enginePid(), 'SIGKILL');
+    await until(async () => lines.slice(logged).some((line) => line.includes('(SIGKILL)')));
+  }
+  const { state, failure } = await trained(run);
+  expect({ state, failure }).toEqual({ state: 'done', failure: null });
+  const [final, ...others] = await shop.adaptersOf(run);
+  expect([final!.final, others]).toEqual([true, []]);
 });
 
 it("pictures don't wait for a training, and cancelling stops a training", async () => {

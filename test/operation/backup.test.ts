@@ -1,12 +1,15 @@
 /** A backup brings everything back: the same records, byte for byte, and the same files, also after an interruption. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import { dumpRecords, tableNames } from '../../storage/backup/dump.ts';
+import { checkTables } from '../../storage/backup/load.ts';
 import { takeBackupFolder } from '../../storage/backup/folder.ts';
 import { blobFolder, readManifest, tableFile, type Manifest } from '../../storage/backup/manifest.ts';
 import { restoreBackup } from '../../storage/backup/restore.ts';
@@ -120,6 +123,26 @@ describe('krona backup and restore', () => {
       code: 1,
       error: { code: 'BACKUP_IN_DATA_FOLDER' },
     });
+  });
+
+  it('leaves the last backup as it was where the next one meets a full disk, and says which', async () => {
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    const before = await readManifest(saved);
+    // Files may get so long: less than one with the lines has.
+    const shell = ['-c', 'ulimit -f 2 && exec "$0" bin/krona.js backup "$1" --json', process.execPath, saved];
+    const failed = promisify(execFile)('bash', shell, { cwd: join(import.meta.dirname, '../..') });
+    const { code, stdout } = await failed.then(
+      () => ({ code: 0, stdout: '{}' }),
+      (error: { code: number; stdout: string }) => error,
+    );
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({
+      code: 1,
+      error: { code: 'DISK_FULL' },
+    });
+    expect(await readManifest(saved)).toEqual(before);
+    await checkTables(saved, before.tables);
+    expect(await run('backup', saved)).toMatchObject({ code: 0 });
+    expect(await readdir(saved)).not.toContain('next');
   });
 
   it('restores into an empty installation, once', async () => {

@@ -36,6 +36,18 @@ it('removes old unused blobs, and keeps used or recent ones', async () => {
   expect([await there(named), await there(unnamed), await there(young)]).toEqual([true, false, true]);
 });
 
+it('deletes nothing where the clock is a day ahead of the one of the files, and says so', async () => {
+  const [old, young] = [await put('of last week', 9), await put('whose record is not written yet', 0)];
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 25 * 3600_000);
+  const sweep = sweepBlobs({ blobsInUse: async () => new Set<string>() }, blobs);
+  await expect(sweep).rejects.toMatchObject({ code: 'CLOCK_AHEAD' });
+  vi.restoreAllMocks();
+  expect([await there(old), await there(young)]).toEqual([true, true]);
+  expect(await sweepBlobs({ blobsInUse: async () => new Set<string>() }, blobs)).toBeGreaterThan(0);
+  expect([await there(old), await there(young)]).toEqual([false, true]);
+});
+
 it('keeps a file that somebody sends again during the sweep', async () => {
   const again = await put('the same cat', 9);
   const records = {
@@ -63,7 +75,12 @@ describe('every day', () => {
       news.emit('swept');
     };
     const looks = vi.fn((before: Date) => blobs.putBefore(before));
-    const watched = { putBefore: looks, deleteOlder: blobs.deleteOlder.bind(blobs) };
+    const watched = {
+      put: blobs.put.bind(blobs),
+      delete: blobs.delete.bind(blobs),
+      putBefore: looks,
+      deleteOlder: blobs.deleteOlder.bind(blobs),
+    };
     const stop = sweepDaily({ blobsInUse }, watched, {
       onSwept: tell,
       onError: (error) => tell(String(error)),

@@ -725,14 +725,13 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const pets = await bot.channel('discord', parent.externalId, 'pets');
     const other = await bot.channel('discord', randomUUID(), 'other', { serverId });
     const { channel: elsewhere } = await newChannel();
-    const since = new Date(Date.now() - 1000);
     for (const [index, channel] of [thread, pets, other, elsewhere].entries()) {
       const { id } = await newSet(channel, ann);
       const entry = { channelId: channel.id, memberId: ann.id, action: 'imagine', details: 'a cat' };
       await bot.addAudit({ ...entry, targetId: id, amount: 2 ** index });
     }
     const amount = async (id: string, reach: Reach) =>
-      (await worker.usage(id, reach, 'imagine', since)).reduce((sum, used) => sum + used.amount, 0);
+      (await worker.usage(id, reach, 'imagine', 60)).reduce((sum, used) => sum + used.amount, 0);
     const open = async (id: string, reach: Reach) => (await worker.openUsage(id, reach)).length;
     for (const { id } of [thread, pets]) {
       expect([await amount(id, 'channel'), await open(id, 'channel')]).toEqual([3, 2]);
@@ -756,7 +755,6 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
 
   it('logs actions, newest first, and counts requests that did not fail', async () => {
     const { channel, ann, bob } = await newChannel();
-    const before = new Date(Date.now() - 1000);
     const [failed, asked] = [await newSet(channel, ann), await newSet(channel, bob)];
     const entry = (member: Member, details: string, targetId: string | null, amount: number) =>
       bot.addAudit({
@@ -776,13 +774,13 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
       'by votes',
       'one that is deleted',
     ]);
-    const used = await worker.usage(channel.id, 'channel', 'imagine', before);
+    const used = await worker.usage(channel.id, 'channel', 'imagine', 60);
     expect(used.map(({ memberId, amount }) => [memberId, amount])).toEqual([
       [bob.id, 2],
       [ann.id, 3],
     ]);
-    expect(await worker.usage(channel.id, 'channel', 'imagine', new Date(Date.now() + 60_000))).toEqual([]);
-    expect(await worker.usage(channel.id, 'channel', 'train', before)).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'imagine', 0)).toEqual([]);
+    expect(await worker.usage(channel.id, 'channel', 'train', 60)).toEqual([]);
     expect((await bot.membersOf(channel.id)).map(({ name }) => name)).toEqual(['Ann', 'Bob']);
     expect(await bot.memberByExternalId('discord', ann.externalId)).toEqual(ann);
     expect(await bot.memberByExternalId('slack', ann.externalId)).toBeNull();
@@ -931,10 +929,12 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     const { channel, ann } = await newChannel();
     const subject = await newSubject(channel, ann);
     const named = () => createHash('sha256').update(randomUUID()).digest('hex');
-    const [photo, inRun, picture, inLine] = [named(), named(), named(), named()];
+    const [photo, inRun, votes, picture, inLine] = [named(), named(), named(), named(), named()];
     const file = { width: 64, height: 64, fileName: 'cat.png', blobHash: photo };
     await bot.addPhoto({ id: randomUUID(), subjectId: subject.id, memberId: ann.id, ...file });
     const run = await bot.addRun({ ...(await newRun(subject)), id: randomUUID(), photoHashes: [inRun] });
+    const refinement = { from: randomUUID(), votes: { pairs: 12, members: 3 }, votesHash: votes, kept: null };
+    await bot.updateRun(run.id, { refinement });
     const set = await newSet(channel, ann);
     const drawn = { id: randomUUID(), setId: set.id, index: 0, seed: 1, adapterId: null };
     await bot.addPicture({ ...drawn, blobHash: picture, width: 8, height: 8 });
@@ -952,13 +952,14 @@ export function runRecordStoreTests(open: () => Promise<RecordStore>): void {
     await bot.addLine({ id: randomUUID(), channelId: channel.id, memberId: ann.id, body: said });
 
     const used = await worker.blobsInUse();
-    for (const hash of [photo, inRun, picture, inLine, thumb]) expect(used).toContain(hash);
+    for (const hash of [photo, inRun, votes, picture, inLine, thumb]) expect(used).toContain(hash);
     // A text or a file name that is a hash keeps nothing.
     for (const hash of [written, fileName]) expect(used).not.toContain(hash);
     await worker.updateRun(run.id, { state: 'done' });
     await worker.deleteSet(set.id, '');
     const then = await worker.blobsInUse();
-    expect([photo, inRun, picture, inLine].map((hash) => then.has(hash))).toEqual([true, false, false, true]);
+    const kept = [photo, inRun, votes, picture, inLine].map((hash) => then.has(hash));
+    expect(kept).toEqual([true, false, false, false, true]);
   });
 
   it('keeps a conversation in order and returns what is new', async () => {
