@@ -101,13 +101,21 @@ export class Uploads {
     return upload;
   }
 
-  /** Whether what waits and what arrives is within the limits. */
+  /** Whether what waits and what arrives is within the limits, also without files of members who have more. */
   #hasRoom(memberId: string): boolean {
-    const waiting = [...this.#waiting.values()].filter(({ at }) => at >= performance.now() - LONGEST_WAIT);
-    const all: Bytes[] = [...waiting, ...this.#arriving];
-    const bytes = (list: readonly Bytes[]) => list.reduce((sum, { size }) => sum + size, 0);
-    const own = bytes(all.filter((each) => each.memberId === memberId));
-    return own <= this.#most.member && bytes(all) <= this.#most.all;
+    for (;;) {
+      const waiting = [...this.#waiting.values()].filter(({ at }) => at >= performance.now() - LONGEST_WAIT);
+      const sums = new Map<string, number>();
+      for (const { memberId, size } of [...waiting, ...this.#arriving])
+        sums.set(memberId, (sums.get(memberId) ?? 0) + size);
+      const bytesOf = (member: string) => sums.get(member) ?? 0;
+      if (bytesOf(memberId) > this.#most.member) return false;
+      if ([...sums.values()].reduce((sum, size) => sum + size, 0) <= this.#most.all) return true;
+      // Few can't keep everybody else from sending: whoever has the most loses the oldest.
+      const [oldest] = waiting.toSorted((a, b) => bytesOf(b.memberId) - bytesOf(a.memberId) || a.at - b.at);
+      if (oldest === undefined || bytesOf(oldest.memberId) <= bytesOf(memberId)) return false;
+      void this.release([oldest]).catch(() => {});
+    }
   }
 
   /** A member's uploads by id, in that order. @throws KronaError UPLOAD_GONE */
@@ -115,7 +123,10 @@ export class Uploads {
     return ids.map((id) => {
       const upload = this.#waiting.get(id);
       if (upload?.memberId === memberId) return upload;
-      throw new KronaError('UPLOAD_GONE', 'Krona has restarted and lost the photos. Send the message again.');
+      throw new KronaError(
+        'UPLOAD_GONE',
+        'The photos are gone: Krona has restarted, or many photos waited. Send the message again.',
+      );
     });
   }
 

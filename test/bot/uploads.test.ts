@@ -49,6 +49,21 @@ it('limits the bytes of all members together', async () => {
   await expect(uploads.add('bob', 'b.png', bytes(90))).rejects.toMatchObject(FULL);
 });
 
+it('a member who fills the room makes way for one who has less, oldest first', async () => {
+  const uploads = await Uploads.open(folder, { member: 100, all: 150 });
+  const [first, second] = [
+    await uploads.add('ann', 'a.png', bytes(50)),
+    await uploads.add('ann', 'b.png', bytes(50)),
+  ];
+  const other = await uploads.add('bob', 'c.png', bytes(40));
+  const third = await uploads.add('cid', 'd.png', bytes(30));
+  expect(() => uploads.find('ann', [first.id])).toThrow(expect.objectContaining({ code: 'UPLOAD_GONE' }));
+  expect(uploads.find('ann', [second.id])).toEqual([second]);
+  expect(uploads.find('bob', [other.id])).toEqual([other]);
+  expect(uploads.find('cid', [third.id])).toEqual([third]);
+  await until(async () => (await readdir(folder)).length === 3, 'the file to be removed');
+});
+
 it('a member who starts many and finishes none keeps only as many as can wait', async () => {
   const uploads = await Uploads.open(folder);
   const open = Array.from({ length: 30 }, () => new PassThrough());
