@@ -223,7 +223,7 @@ describe('an invitation', () => {
       expect(await guest.ask('POST', '/api/invitations')).toMatchObject({ status: 403, code: 'NOT_ALLOWED' });
     }
     expect(ids.size).toBe(1);
-    const forged = String(body.query).replace(/invitation=i./, 'invitation=iX');
+    const forged = String(body.query).replace(/(?<=invitation=i)./, (first) => (first === 'X' ? 'Y' : 'X'));
     expect((await new Browser().ask('GET', `/${forged}`)).status).toBe(403);
   });
 });
@@ -490,9 +490,6 @@ describe('a blocked member', () => {
       ['POST', '/api/uploads', await sprite('fox', '#fff')],
       ['POST', '/api/channels', { name: 'mine' }],
       ['POST', '/api/me', { name: 'Somebody else' }],
-      ['GET', `${GENERAL}/gallery`, undefined],
-      ['GET', `${GENERAL}/gallery/choices`, undefined],
-      ['GET', `${GENERAL}/gallery/${randomUUID()}/small`, undefined],
     ] as const)
       expect([path, await again.ask(method, path, sent)]).toMatchObject([
         path,
