@@ -14,17 +14,19 @@ const SHORT = 8;
 const MOST_SEARCHED = 8;
 
 /**
- * The words of a text: letters and digits, in lower case. One that another begins with says nothing more.
+ * The words of a text: letters and digits, as typed. One that another begins with, in any case, says nothing more.
  *
  * @throws KronaError WORD_INVALID when there are none, SEARCH_TOO_LONG
  */
 export function wordsOf(typed: string): string[] {
-  const typedWords = new Set(typed.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu));
-  if (typedWords.size === 0 && typed.trim() !== '')
+  const typedWords = typed.match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  if (typedWords.length === 0 && typed.trim() !== '')
     throw new KronaError('WORD_INVALID', 'Search for words or numbers of the prompt, such as “red fox”.');
-  const words = [...typedWords].filter(
-    (word) => ![...typedWords].some((other) => other !== word && other.startsWith(word)),
-  );
+  const different = new Map(typedWords.map((word) => [word.toLowerCase(), word]));
+  const lower = [...different.keys()];
+  const words = lower
+    .filter((word) => !lower.some((other) => other !== word && other.startsWith(word)))
+    .map((word) => different.get(word) ?? word);
   if (words.length > MOST_SEARCHED)
     throw new KronaError(
       'SEARCH_TOO_LONG',
