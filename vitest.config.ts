@@ -108,7 +108,12 @@ export default defineConfig({
         include: files.filter((path) => projectOf(path) === name).map((path) => `test/${path}`),
         // They leave nothing behind, so that the next file can use the modules that are read.
         ...(name === 'units' && { isolate: false }),
-        ...((name === 'chat' || name === 'system') && { globalSetup: 'test/helpers/postgres-server.ts' }),
+        // Many processes share few cores: what fails once more when it is tried again is no matter of time. The report tells
+        // of each test that needed it.
+        ...((name === 'chat' || name === 'system') && {
+          globalSetup: 'test/helpers/postgres-server.ts',
+          retry: 1,
+        }),
       },
     })),
     coverage: {

@@ -35,7 +35,6 @@ export function runFaults(name: string, open: () => Promise<FragileChat>): void 
     }, 300_000);
     afterAll(() => chat?.close());
     afterEach(async () => {
-      vi.useRealTimers();
       vi.restoreAllMocks();
       expect(await chat.faults.violations()).toEqual([]);
       expect(await chat.pinged()).toEqual([]);
@@ -304,7 +303,7 @@ export function runFaults(name: string, open: () => Promise<FragileChat>): void 
       const { id: setId } = await ended(run);
       // Slack does not tell a channel that is gone from one without the bot, until nobody was heard in it for a while.
       // Only there: a limit of Discord's that is told by another clock would not end by ours.
-      if (chat.platform === 'slack') vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11 * 60_000 });
+      if (chat.platform === 'slack') skipTime(11 * 60_000);
       const left = async () => (await records.stalePosts(chat.platform, 100)).map(({ targetId }) => targetId);
       await until(async () => (await left()).length === 0, 'an end of trying');
       expect((await records.pictures(setId)).length).toBe(2);
