@@ -438,7 +438,7 @@ describe('a webhook', () => {
     await stop();
     // It was not told in vain: the next start tells it.
     const due = await house.storage.records.dueDeliveries(10);
-    expect(due).toMatchObject([{ workId: unheard, tries: 0 }]);
+    expect(due).toContainEqual(expect.objectContaining({ workId: unheard, tries: 0 }));
     await house.storage.records.forgetDeliveries(unheard);
   });
 

@@ -333,7 +333,8 @@ describe('limits of the whole chat', () => {
     expect((await calm.ask('POST', `${GENERAL}/messages`, message('y'))).status).toBe(202);
     // Small copies of pictures cost less each: a page shows forty.
     const copies: Answer[] = [];
-    for (let asked = 0; asked < 330; asked++)
+    // Five more are allowed each second, so a slow machine asks for more.
+    while (copies.at(-1)?.code !== 'TOO_FAST' && copies.length < 3_000)
       copies.push(await flood.ask('GET', `${GENERAL}/gallery/${randomUUID()}/small`));
     expect(copies.slice(0, 290).map(({ code }) => code)).toEqual(Array(290).fill('PICTURE_GONE'));
     expect(copies.at(-1)).toMatchObject({ status: 429, code: 'TOO_FAST' });
