@@ -317,7 +317,7 @@ it('a second delivery of a finished job does nothing', async () => {
 });
 
 it('an engine process that dies again and again while the result is drawn costs retries, and the adapter is kept', async () => {
-  const run = await shop.train({ steps: 20, samplingSteps: 50 });
+  const run = await shop.train({ steps: 20, samplingSteps: 150 });
   const { lines } = shop.log;
   // As often as a job that gets no further is tried: the first of them has trained it.
   for (let deaths = 0; deaths < 3; deaths++) {
