@@ -1,3 +1,4 @@
+/** @file The answer to a request whose connection has ended. */
 import { KronaError } from '../core/errors.ts';
 
 /** What a request gets that ends before its answer, and that nobody reads. */

@@ -5,6 +5,7 @@
 import { type App, type Receiver, type ReceiverEvent, verifySlackRequest } from '@slack/bolt';
 import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { isJsonObject } from '../../core/json-object.ts';
 import type { Log } from '../../core/log.ts';
 
 const MAX_BODY = 1024 * 1024;
@@ -95,9 +96,6 @@ export class HttpReceiver implements Receiver {
   }
 }
 
-const isObject = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Events are JSON; commands are a form, and interactions JSON in a form. */
 function parseBody(type: string, text: string): Body | null {
   const form = type.startsWith('application/json') ? null : new URLSearchParams(text);
@@ -105,7 +103,7 @@ function parseBody(type: string, text: string): Body | null {
   if (json === null) return Object.fromEntries(form ?? []);
   try {
     const value: unknown = JSON.parse(json);
-    return isObject(value) ? value : null;
+    return isJsonObject(value) ? value : null;
   } catch {
     return null;
   }

@@ -95,15 +95,23 @@ async function votesOf(
   subject: Subject,
   folder: string,
 ): Promise<RefineVotes> {
-  const { records } = context;
   const path = join(folder, 'votes.json');
   const saved = await readFileIfAny(path);
   if (saved !== null) return JSON.parse(saved) as RefineVotes;
-  const stored = await storedVotes(context, run, folder);
-  if (stored !== null) {
-    await writeWhole(path, JSON.stringify(stored));
-    return stored;
-  }
+  const votes =
+    (await storedVotes(context, run, folder)) ?? (await standingVotes(context, run, subject, folder));
+  await writeWhole(path, JSON.stringify(votes));
+  return votes;
+}
+
+/** The votes of now, with their pictures. @throws KronaError VOTES_TOO_FEW */
+async function standingVotes(
+  context: WorkerContext,
+  run: Run,
+  subject: Subject,
+  folder: string,
+): Promise<RefineVotes> {
+  const { records } = context;
   const read = refineVotes(subject.id, await records.standingVotes(run.channelId, { subjectId: subject.id }));
   const missing = votesMissing(read, subject.name);
   if (missing !== null) throw new KronaError('VOTES_TOO_FEW', missing);
@@ -118,7 +126,6 @@ async function votesOf(
     examples: read.examples.map(resolved),
   };
   await copyPictures(context, votes, folder);
-  await writeWhole(path, JSON.stringify(votes));
   return votes;
 }
 

@@ -1,9 +1,6 @@
 /** @file Reads fields of a model's JSON configs, with errors that say what was found and what is supported. */
 import { KronaError } from '../../core/errors.ts';
 
-export const isJsonObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 export const isInteger = (value: unknown, least = 0, most = Infinity): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most;
 

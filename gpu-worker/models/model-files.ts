@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, KronaError } from '../../core/errors.ts';
 import { exists } from '../../core/files.ts';
-import { isJsonObject } from './config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import { openSafetensors, type StoredTensor } from './safetensors.ts';
 import { readSmallFile, VOCABULARY_BYTES } from './small-file.ts';
 import { shardFiles, weightFiles } from './weight-files.ts';

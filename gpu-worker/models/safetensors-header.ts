@@ -4,7 +4,8 @@
  */
 import { KronaError } from '../../core/errors.ts';
 import { sizeOf } from '../graph/shapes.ts';
-import { isInteger, isJsonObject, quoted } from './config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
+import { isInteger, quoted } from './config-fields.ts';
 
 /** Bytes of one element. The order is that of the reference implementation, which sorts tensors by it. */
 export const DTYPE_BYTES = {

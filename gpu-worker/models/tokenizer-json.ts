@@ -3,7 +3,8 @@
  * nested repetition takes exponential time. So CLIP's own steps are accepted and nothing else.
  */
 import { KronaError } from '../../core/errors.ts';
-import { isInteger, isJsonObject, quoted } from './config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
+import { isInteger, quoted } from './config-fields.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 

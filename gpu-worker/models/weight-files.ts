@@ -3,7 +3,8 @@
  * disk and for a download. Names: diffusers' and transformers' save_pretrained.
  */
 import { KronaError } from '../../core/errors.ts';
-import { isJsonObject, quoted } from './config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
+import { quoted } from './config-fields.ts';
 
 export interface WeightFiles {
   /** A file with all tensors, or the index of several. */

@@ -7,7 +7,7 @@ import type { OptimizerState } from './adamw.ts';
 import type { LossScale } from './loss-scale.ts';
 import { loadOptimizer, savedStep } from './optimizer-file.ts';
 import type { TrainPlan } from './plan.ts';
-import { isJsonObject } from '../models/config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import { type CurveState, NO_SUMS } from './preference-curve.ts';
 import type { PairFigures, PreferencePoint } from './refine-options.ts';
 import { differences } from './run-identity.ts';

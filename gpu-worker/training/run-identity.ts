@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { at } from '../../core/at.ts';
 import { counted } from '../../core/format.ts';
-import { isJsonObject } from '../models/config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import type { ModelFolder } from '../models/model-folder.ts';
 import { modelIdentity } from '../models/model-identity.ts';
 import type { RefineOptions } from './refine-options.ts';

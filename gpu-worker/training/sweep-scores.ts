@@ -4,7 +4,7 @@ import { KronaError } from '../../core/errors.ts';
 import { readFileIfAny, writeWhole } from '../../core/files.ts';
 import type { CheckpointScore } from '../../core/records.ts';
 import { cellName, type Rung, type SweepCell } from '../../core/sweep-plan.ts';
-import { isJsonObject } from '../models/config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import { isScore } from './resume.ts';
 import type { modelIdentity } from '../models/model-identity.ts';
 

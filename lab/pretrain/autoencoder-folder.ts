@@ -5,7 +5,7 @@ import { KronaError } from '../../core/errors.ts';
 import { writeWhole } from '../../core/files.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import type { Shape } from '../../gpu-worker/graph/primitives.ts';
-import { isJsonObject } from '../../gpu-worker/models/config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import { vaeConfig, type VaeConfig } from '../../gpu-worker/models/model-configs.ts';
 import { parametersOf, type Parameters, type ParameterShape } from '../../gpu-worker/models/parameters.ts';
 import { openSafetensors, readFloats, writeSafetensors } from '../../gpu-worker/models/safetensors.ts';

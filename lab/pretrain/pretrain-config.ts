@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KronaError } from '../../core/errors.ts';
 import { isFileError } from '../../core/files.ts';
-import { isJsonObject } from '../../gpu-worker/models/config-fields.ts';
+import { isJsonObject } from '../../core/json-object.ts';
 import {
   clipTextConfig,
   unetConfig,

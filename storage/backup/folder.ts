@@ -11,12 +11,14 @@ import { makePrivateFolder } from '../../core/private-files.ts';
 import { makeTemporarySocketFolder } from '../embedded/database.ts';
 import { lockFolder } from '../embedded/folder-lock.ts';
 
+const TABLES = /^(?:\..*|[a-z_]+\.ndjson\.gz)$/;
+
 /** Names in the folder of a backup and in folders of it, also those of drafts. Systems add hidden files and lost+found. */
 const OWN: Readonly<Record<string, RegExp>> = {
   '': /^(?:\..*|lost\+found|database|blobs|next|(?:krona-backup\.json|backup\.lock\.\d+)(?:\.[0-9a-f-]{36})?)$/,
-  database: /^(?:\..*|[a-z_]+\.ndjson\.gz)$/,
+  database: TABLES,
   next: /^(?:\..*|database|krona-backup\.json(?:\.[0-9a-f-]{36})?)$/,
-  'next/database': /^(?:\..*|[a-z_]+\.ndjson\.gz)$/,
+  'next/database': TABLES,
   blobs: /^(?:\..*|[0-9a-f]{2}|drafts)$/,
 };
 

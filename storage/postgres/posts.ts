@@ -70,10 +70,10 @@ const recentPosts: Operation<'recentPosts'> = (db) => (platform, limit) =>
       LIMIT ${limit}
     )
     SELECT ${POST}
-    FROM (SELECT id AS chosen FROM pair UNION SELECT id FROM newest) AS chosen
-    JOIN krona.post ON post.id = chosen
+    FROM krona.post
     JOIN krona.channel ON channel.id = post.channel_id
-    WHERE channel.platform = ${platform} AND post.message_id IS NOT NULL
+    WHERE post.id IN (SELECT id FROM pair UNION SELECT id FROM newest)
+      AND channel.platform = ${platform} AND post.message_id IS NOT NULL
     -- Pairs of duels wait for votes for days.
     ORDER BY post.id IN (SELECT id FROM pair) DESC, post.made DESC
     LIMIT ${limit}`);

@@ -411,20 +411,10 @@ describe('limits of the whole chat', () => {
       ids.push(drawn.id);
     }
     let [reading, most] = [0, 0];
+    const read = blobs.get.bind(blobs);
     const get = vi.spyOn(blobs, 'get').mockImplementation(async (hash) => {
       most = Math.max(most, ++reading);
-      const bytes = await new Promise<Buffer>((resolve, reject) => {
-        const chunks: Buffer[] = [];
-        blobs
-          .stream(hash)
-          .then(
-            (stream) =>
-              stream
-                .on('data', (chunk: Buffer) => chunks.push(chunk))
-                .on('end', () => resolve(Buffer.concat(chunks))),
-            reject,
-          );
-      });
+      const bytes = await read(hash);
       // The copy is made before the next picture is read.
       setTimeout(() => (reading -= 1), 0);
       return bytes;

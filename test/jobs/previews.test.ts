@@ -13,8 +13,7 @@ import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
 
 let shop: Workshop;
 let worker: Worker;
-/** Long enough for several writes of progress. */
-// Eight pictures of many steps: longer than the pause between two previews, also on a fast machine.
+/** Eight pictures of so many steps take longer than the pause between two previews, also on a fast machine. */
 const slow = { ...SETTINGS, samplingSteps: 150 };
 
 beforeAll(async () => {

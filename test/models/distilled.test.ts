@@ -12,7 +12,6 @@ import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { convertAdapter } from '../../gpu-worker/adapters/files/convert.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { writeAdapter } from '../../gpu-worker/adapters/files/write-adapter.ts';
-import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
 import { ADAPTER_METHODS } from '../../gpu-worker/adapters/methods.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
@@ -23,7 +22,6 @@ import { frozenParameters } from '../../gpu-worker/models/parameters.ts';
 import { openSingleFile } from '../../gpu-worker/models/single-file/open-single-file.ts';
 import { unet, unetInputs } from '../../gpu-worker/models/unet.ts';
 import { TextToImage } from '../../gpu-worker/sampling/text-to-image.ts';
-import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
 import { KeyedRandom } from '../../core/random.ts';
@@ -37,6 +35,7 @@ import {
 import { TINY_MODEL, worstError } from '../helpers/fixtures.ts';
 import { TINY_SINGLE_FILES } from '../helpers/sd-fixtures.ts';
 import { makePhotos, tinyRun } from '../helpers/tiny-run.ts';
+import { expectTorchGradient } from '../helpers/torch-gradient.ts';
 import { ALL_VARIATIONS, someOf } from '../helpers/variations.ts';
 
 let root: string;
@@ -137,42 +136,11 @@ describe.each(DISTILLED)('%s', (name) => {
     async (checkpointing) => {
       const model = await openModel(folder(name));
       const { tensor, facts } = await distilledReference(name);
-      const at = (key: string) => tensor(`kronecker.${key}`);
-      const shapes = factorShapes(attentionProjections(model.unet.config), 4, 2);
-      const layout = adapterLayout(shapes);
-      const schedule = noiseSchedule(model.scheduler);
-      const [batch, , height, width] = at('latents').shape as [number, number, number, number];
-      const program = adapterGradient(model, shapes, schedule, {
-        batch,
-        height: height * 8,
-        width: width * 8,
-        tokens: at('encoder_hidden_states').shape[1]!,
-        checkpointing,
-        strength: facts.scale,
-      });
-      const parameters = new Float32Array(layout.length);
-      for (const entry of layout.entries) parameters.set(at(`factors.${entry.name}`).data, entry.offset);
-      const timesteps = at('timesteps').data;
-      const { loss, gradient } = (await runOnce(program, {
-        parameters,
-        clean_latents: at('latents').data,
-        noise: at('noise').data,
-        timesteps,
-        encoder_hidden_states: at('encoder_hidden_states').data,
-        ...(facts.base === 'sdxl'
-          ? { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data }
-          : {}),
-        ...schedule.coefficients(timesteps),
-      })) as Record<string, Float32Array>;
-      expect(Math.abs(loss![0]! - at('loss').data[0]!)).toBeLessThan(1e-4);
-      const largest = Math.max(...gradient!.map(Math.abs));
-      for (const entry of layout.entries) {
-        const wanted = at(`grad.${entry.name}`).data;
-        const found = gradient!.subarray(entry.offset, entry.offset + entry.size);
-        const size = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
-        const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
-        expect(error / size, entry.name).toBeLessThan(1e-3);
-      }
+      const torch = {
+        ...{ a1: 4, a2: 2, strength: facts.scale, pooled: facts.base === 'sdxl' },
+        at: (key: string) => tensor(`kronecker.${key}`),
+      };
+      await expectTorchGradient(model, noiseSchedule(model.scheduler), torch, checkpointing);
     },
   );
 

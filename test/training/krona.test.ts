@@ -1,18 +1,15 @@
 /** The Kronecker adapter's losses and gradients are those of torch autograd on W + scale·kron(A, B). */
 import { describe, expect, it } from 'vitest';
-import { adapterLayout } from '../../gpu-worker/adapters/adapter.ts';
 import { kroneckerLinear, kroneckerProduct } from '../../gpu-worker/adapters/forms/kronecker-graph.ts';
-import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
-import { attentionProjections } from '../../gpu-worker/adapters/attention-projections.ts';
 import { compile } from '../../gpu-worker/graph/compile.ts';
 import { gradients } from '../../gpu-worker/graph/gradients.ts';
 import * as op from '../../gpu-worker/graph/ops.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
 import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
-import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import { KeyedRandom } from '../../core/random.ts';
 import { noiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import { readFixture, TINY_MODEL, worstError } from '../helpers/fixtures.ts';
+import { expectTorchGradient } from '../helpers/torch-gradient.ts';
 
 const CASES = [
   { name: 'kronecker-4x2', a1: 4, a2: 2 },
@@ -27,41 +24,13 @@ describe.each(CASES)('$name', ({ name, a1, a2 }) => {
   ] as const)('$prediction, checkpointing $checkpointing', async ({ prediction, checkpointing }) => {
     const model = await openModelFolder(TINY_MODEL);
     const { tensor, facts } = await readFixture<{ scale: number }>(name);
-    const shapes = factorShapes(attentionProjections(model.unet.config), a1, a2);
-    const layout = adapterLayout(shapes);
+    const torch = {
+      ...{ a1, a2, strength: facts.scale, pooled: true },
+      // Loss and gradients are of both predictions.
+      at: (key: string) => tensor(key.replace(/^(loss|grad)/, `$1.${prediction}`)),
+    };
     const schedule = noiseSchedule({ ...model.scheduler, prediction_type: prediction });
-    const [batch, , height, width] = tensor('latents').shape as [number, number, number, number];
-    const tokens = tensor('encoder_hidden_states').shape[1]!;
-    const program = adapterGradient(model, shapes, schedule, {
-      batch,
-      height: height * 8,
-      width: width * 8,
-      tokens,
-      checkpointing,
-      strength: facts.scale,
-    });
-    const parameters = new Float32Array(layout.length);
-    for (const entry of layout.entries) parameters.set(tensor(`factors.${entry.name}`).data, entry.offset);
-    const timesteps = tensor('timesteps').data;
-    const { loss, gradient } = (await runOnce(program, {
-      parameters,
-      clean_latents: tensor('latents').data,
-      noise: tensor('noise').data,
-      timesteps,
-      encoder_hidden_states: tensor('encoder_hidden_states').data,
-      text_embeds: tensor('text_embeds').data,
-      time_ids: tensor('time_ids').data,
-      ...schedule.coefficients(timesteps),
-    })) as Record<string, Float32Array>;
-    expect(Math.abs(loss![0]! - tensor(`loss.${prediction}`).data[0]!)).toBeLessThan(1e-4);
-    const largest = Math.max(...gradient!.map(Math.abs));
-    for (const entry of layout.entries) {
-      const wanted = tensor(`grad.${prediction}.${entry.name}`).data;
-      const found = gradient!.subarray(entry.offset, entry.offset + entry.size);
-      const size = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
-      const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
-      expect(error / size, entry.name).toBeLessThan(1e-3);
-    }
+    await expectTorchGradient(model, schedule, torch, checkpointing);
   });
 });
 

@@ -3,7 +3,7 @@
  * of CLIP, DINO or a tiny autoencoder.
  */
 import { KronaError } from '../../../core/errors.ts';
-import { isJsonObject } from '../config-fields.ts';
+import { isJsonObject } from '../../../core/json-object.ts';
 import { shardFiles, weightFiles } from '../weight-files.ts';
 import type { HubFile, HubSnapshot } from './hub-client.ts';
 

@@ -3,7 +3,8 @@
  * Dinov2Config.
  */
 import { KronaError } from '../../../core/errors.ts';
-import { ConfigFields, isJsonObject, quoted } from '../config-fields.ts';
+import { isJsonObject } from '../../../core/json-object.ts';
+import { ConfigFields, quoted } from '../config-fields.ts';
 import { clipTextConfig, type ClipTextConfig } from '../model-configs.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
