@@ -6,7 +6,7 @@ interface WebApiError {
   readonly code?: string;
   readonly retryAfter?: number;
   readonly statusCode?: number;
-  readonly data?: { readonly error?: string; readonly needed?: string };
+  readonly data?: { readonly error?: unknown; readonly needed?: unknown };
 }
 
 /** Slack's answers when a message or its channel does not exist any more. */
@@ -36,8 +36,13 @@ function rawOf(error: unknown): WebApiError {
   return typeof raw === 'object' && raw !== null ? raw : {};
 }
 
+/** A code, or scopes, as Slack words them. Members read it, so nothing else counts: an answer can repeat a request with its token. */
+const CODE = /^[a-z][a-z0-9_:.,]{0,99}$/;
+export const codeOf = (given: unknown): string | null =>
+  typeof given === 'string' && CODE.test(given) ? given : null;
+
 /** Slack's own code of a refusal, e.g. `not_in_channel`; null for any other failure. */
-export const reasonOf = (error: unknown): string | null => rawOf(error).data?.error ?? null;
+export const reasonOf = (error: unknown): string | null => codeOf(rawOf(error).data?.error);
 
 /** Seconds that Slack asks to wait, 0 when it names none; null when this is no rate limit. */
 export function retryAfter(error: unknown): number | null {
@@ -75,7 +80,7 @@ export function tokenInvalid(origin: TokenOrigin, cause?: unknown): KronaError {
 }
 
 function scopeMissing(method: string, cause: unknown): KronaError {
-  const scope = rawOf(cause).data?.needed ?? 'that Slack does not name';
+  const scope = codeOf(rawOf(cause).data?.needed) ?? 'that Slack does not name';
   return new KronaError(
     'SLACK_SCOPE_MISSING',
     `Slack's ${method} needs the scope ${scope}. Add it at api.slack.com/apps under OAuth & Permissions, and reinstall the app.`,

@@ -13,7 +13,7 @@ import type { Log } from '../../core/log.ts';
 import { RecentMap } from '../../core/recent.ts';
 import { isSameSecret } from '../../core/same-secret.ts';
 import { htmlPage } from '../html-page.ts';
-import { reasonOf } from './failures.ts';
+import { codeOf, reasonOf } from './failures.ts';
 import { checkInstallKey, INSTALL_PATH } from './install-link.ts';
 import { NEEDED_SCOPES, OPTIONAL_SCOPES } from './scopes.ts';
 import { clientOptions } from './web-api.ts';
@@ -103,7 +103,8 @@ export class OAuth {
   async #finish(context: Context): Promise<Response> {
     const { state = '', code, error } = context.req.query();
     const begun = this.#take(state, getCookie(context, COOKIE) ?? '');
-    if (error !== undefined || code === undefined) throw refused(error ?? 'no_code');
+    if (error !== undefined || code === undefined)
+      throw refused(error === undefined ? 'no_code' : codeOf(error));
     const installed = await this.#exchange(code, begun);
     await this.#parts.onInstalled(installed);
     this.#parts.log.info({ workspace: installed.team }, 'Slack: Krona was installed in a workspace');
@@ -156,6 +157,6 @@ const refused = (reason: string | null, cause?: unknown): KronaError =>
     'SLACK_INSTALL_REFUSED',
     reason === 'access_denied'
       ? 'The installation was cancelled. Open the link again to install Krona.'
-      : `Slack refused the installation: ${reason ?? 'it did not answer'}. Open the link to install Krona again.`,
+      : `Slack refused the installation: ${reason ?? 'it gave no reason'}. Open the link to install Krona again.`,
     { cause },
   );

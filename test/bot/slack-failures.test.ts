@@ -1,11 +1,15 @@
 /** What can go wrong with Slack, provoked one by one, and what the gateway makes of it. */
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CompletionEvent, GatewayHandlers, InvocationEvent, ReactionEvent } from '../../bot/gateway.ts';
+import { asError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { startBot } from '../../bot/main.ts';
 import { NEEDED_SCOPES } from '../../bot/slack/scopes.ts';
+import { SlackApi } from '../../bot/slack/web-api.ts';
 import { SlackGateway } from '../../bot/slack/slack-gateway.ts';
 import type { Card } from '../../commands/card.ts';
 import type { Channel } from '../../core/records.ts';
@@ -108,6 +112,24 @@ describe('Slack as a gateway', () => {
       expect((failed as Error).message).not.toContain('unknown');
     }
   });
+
+  it.each(['an error', 'missing_scope'])(
+    'never repeats a token that %s of a proxy repeats',
+    async (error) => {
+      const proxy = createServer((request, response) => {
+        const { authorization: said } = request.headers;
+        const answer = { ok: false, error: error === 'an error' ? said : error, needed: said };
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+      });
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      const { port } = proxy.address() as AddressInfo;
+      const api = new SlackApi('xoxb-hush-hush', `http://127.0.0.1:${port}/api/`, log);
+      const failure = await api.call('chat.update', (client) => client.auth.test()).catch(asError);
+      await new Promise((resolve) => proxy.close(resolve));
+      expect((failure as Error).message).toMatch(/chat\.update.* (gave no reason|does not name)/);
+      expect((failure as Error).message).not.toContain('hush');
+    },
+  );
 
   it('names a missing scope and what fails without it', async () => {
     await slack.act('scope', { name: 'files:write', granted: false });
