@@ -2,12 +2,14 @@
  * @file Serves signed links: whole files or one range of them (RFC 9110 §14), with the content's hash as the entity tag,
  * so that a download resumes where it stopped and a picture is fetched once.
  */
-import { Readable } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { BlobStore } from '../storage/blobs/contract.ts';
 import type { Config } from '../core/config.ts';
 import { KronaError } from '../core/errors.ts';
 import { verifyLink } from '../storage/links.ts';
+import { addressOf } from './client-address.ts';
+import type { Downloads } from './downloads.ts';
 import { FROM_BOT } from './file-header.ts';
 
 /** Types that a browser shows; it saves all others. SVG and HTML are missing on purpose: they can carry scripts. */
@@ -62,12 +64,13 @@ export async function originOfFiles(
 /**
  * Answers GET and HEAD of a signed link: with the file, or with an address of the store if `blobLinks` says so.
  *
- * @throws KronaError LINK_INVALID, LINK_EXPIRED, BLOB_NOT_FOUND, BLOBS_*
+ * @throws KronaError LINK_INVALID, LINK_EXPIRED, BLOB_NOT_FOUND, BLOBS_*, TOO_MANY_DOWNLOADS
  */
 export async function serveFile(
   context: Context,
   blobs: BlobStore,
-  { secret, blobLinks }: Pick<Config, 'secret' | 'blobLinks'>,
+  { secret, blobLinks, webAccess }: Pick<Config, 'secret' | 'blobLinks' | 'webAccess'>,
+  downloads: Downloads,
 ): Promise<Response> {
   const { pathname, search } = new URL(context.req.url);
   const { hash, fileName, expiresAt } = verifyLink(secret, pathname + search);
@@ -116,9 +119,10 @@ export async function serveFile(
   };
   const status = range === null ? 200 : 206;
   if (context.req.method === 'HEAD') return context.body(null, status, about);
-  const stream = await blobs.stream(hash, range ?? undefined);
-  // Node's stream type and the browser's are the same object with two declarations.
-  return context.body(Readable.toWeb(stream) as ReadableStream<Uint8Array>, status, about);
+  const { incoming, outgoing } = context.env as { incoming: IncomingMessage; outgoing: ServerResponse };
+  const address = addressOf(incoming, webAccess.trustedProxies);
+  const wanted = range ?? { start: 0, end: info.size - 1 };
+  return context.body(await downloads.begin(outgoing, address, blobs, hash, wanted), status, about);
 }
 
 /** RFC 8187: percent-encodes all but attribute characters. */

@@ -15,6 +15,7 @@ import type { Config } from '../core/config.ts';
 import { describeError, KronaError } from '../core/errors.ts';
 import { brokenOff } from './broken-off.ts';
 import { isFromProxy } from './client-address.ts';
+import { Downloads } from './downloads.ts';
 import { serveFile } from './files.ts';
 import { htmlPage } from './html-page.ts';
 import type { Log } from '../core/log.ts';
@@ -47,6 +48,7 @@ const STATUS: Readonly<Record<string, Status>> = {
   REQUEST_TOO_LARGE: 413,
   TOO_FAST: 429,
   QUOTA_EXCEEDED: 429,
+  TOO_MANY_DOWNLOADS: 429,
   UPLOADS_FULL: 429,
   STOPPING: 503,
   DATABASE_UNAVAILABLE: 503,
@@ -86,7 +88,8 @@ export function createHttp(config: Config, blobs: BlobStore, log: Log, filesFrom
     }),
   );
   app.use(ownRequestsOnly(config));
-  app.get('/blobs/*', (context) => serveFile(context, blobs, config));
+  const downloads = new Downloads();
+  app.get('/blobs/*', (context) => serveFile(context, blobs, config, downloads));
   app.notFound((context) => errorAnswer(context, 404, 'NOT_FOUND', 'There is no page at this address.'));
   app.onError((thrown, context) => {
     const error = thrown instanceof HTTPException ? requestError(thrown) : unlessBrokenOff(context, thrown);

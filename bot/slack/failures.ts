@@ -55,7 +55,7 @@ export function retryAfter(error: unknown): number | null {
 export function isUncertain(error: unknown): boolean {
   const raw = rawOf(error);
   if (raw.code === 'slack_webapi_request_error' || raw.code === 'slack_webapi_http_error') return true;
-  return TROUBLE.includes(raw.data?.error ?? '');
+  return TROUBLE.includes(reasonOf(error) ?? '');
 }
 
 export const isTokenDead = (error: unknown): boolean => TOKEN_DEAD.includes(reasonOf(error) ?? '');

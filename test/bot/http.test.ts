@@ -6,7 +6,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { linkExpiry, parseRange } from '../../bot/files.ts';
 import { type Bot, startBot } from '../../bot/main.ts';
@@ -14,6 +14,7 @@ import { Uploads } from '../../bot/uploads.ts';
 import { signLink } from '../../storage/links.ts';
 import type { TestHouse } from '../helpers/house.ts';
 import { openServerHouse } from '../helpers/server-house.ts';
+import { until } from '../helpers/until.ts';
 import { newSet } from '../helpers/new-records.ts';
 import { sprite } from './world.ts';
 
@@ -155,6 +156,35 @@ describe('signed links', () => {
       expiresAt: linkExpiry(),
     });
     expect((await fetch(bot.address + missing)).status).toBe(404);
+  });
+
+  it('keep nothing from others when they are opened and not read', async () => {
+    const { storage, config } = house;
+    const { hash: large } = await storage.blobs.put(randomBytes(8 * 1024 ** 2));
+    let unread = 0;
+    // A bucket has 50 connections for all that the bot does.
+    const stream = storage.blobs.stream.bind(storage.blobs);
+    const streams = vi.spyOn(storage.blobs, 'stream').mockImplementation(async (...asked) => {
+      const its = await stream(...asked);
+      unread += 1;
+      return its.once('close', () => (unread -= 1));
+    });
+    const { host, port } = new URL(bot.address);
+    const path = signLink(config.secret, { hash: large, fileName: 'large', expiresAt: linkExpiry() });
+    const lazy = Array.from({ length: 102 }, () =>
+      connect(Number(port), '127.0.0.1')
+        .pause()
+        .on('error', () => undefined),
+    );
+    try {
+      for (const socket of lazy) socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      await Promise.all(lazy.slice(0, 100).map(async (socket) => once(socket, 'readable')));
+      expect(Buffer.from(await (await fetch(link)).arrayBuffer())).toEqual(bytes);
+      await until(() => unread === 0, 'all streams to be read');
+    } finally {
+      for (const socket of lazy) socket.destroy();
+      streams.mockRestore();
+    }
   });
 
   it('stay the same all day, so that browsers can cache', () => {
