@@ -1,5 +1,5 @@
 /** @file Keeps what Krona stores from other users of the machine: folders 0700, files 0600. */
-import { chmod, lstat, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFileError, makeAll, unwritable } from './files.ts';
 
@@ -47,3 +47,11 @@ function unlessGone(error: unknown): null {
 }
 
 const FORBIDDEN = ['EPERM', 'EACCES', 'EROFS'];
+
+/** Whether only this user, or the system's administrator, can write into a folder; also one that is missing. */
+export async function isOwnFolder(folder: string): Promise<boolean> {
+  const info = await stat(folder).catch(() => null);
+  const user = process.getuid?.();
+  if (info === null || user === undefined) return true;
+  return (info.uid === user || info.uid === 0) && (info.mode & 0o022) === 0;
+}

@@ -2,6 +2,7 @@
  * @file Deletes blobs that no record refers to: photos, pictures and adapters whose records were deleted, and blobs
  * of a process that crashed before it wrote the record. Recent blobs stay, because their record may not exist yet.
  */
+import { randomUUID } from 'node:crypto';
 import { KronaError } from '../core/errors.ts';
 import { repeat } from '../core/retrying.ts';
 import type { BlobStore } from './blobs/contract.ts';
@@ -13,8 +14,8 @@ const EVERY = 24 * 3600_000;
 /** Pauses after sweeps that failed, ms. */
 const AFTER_FAILURE = { first: 60_000, longest: EVERY };
 
-/** A blob that no record names, put at the start of each sweep. */
-const PROBE = Buffer.from('Krona compares clocks with this file.');
+/** A blob that no record names, put at the start of a sweep. Each has its own: workers can sweep at once, and delete theirs. */
+const newProbe = () => Buffer.from(`Krona compares clocks with this file. ${randomUUID()}`);
 
 /**
  * Runs one sweep.
@@ -49,7 +50,7 @@ type SweptBlobs = Pick<BlobStore, 'put' | 'delete' | 'putBefore' | 'deleteOlder'
 /** The blob's name; null where nothing can be stored: a sweep may make the room. */
 async function putProbe(blobs: SweptBlobs): Promise<string | null> {
   try {
-    return (await blobs.put(PROBE)).hash;
+    return (await blobs.put(newProbe())).hash;
   } catch (error) {
     if (error instanceof KronaError && error.code === 'DISK_FULL') return null;
     throw error;

@@ -3,7 +3,14 @@ import type { Command } from 'commander';
 import { readConfig, type Config } from '../../core/config.ts';
 import { lookAtDevice, lookAtModels } from '../doctor/engine.ts';
 import { look, type Finding } from '../doctor/finding.ts';
-import { lookAtDisk, lookAtFolder, lookAtPorts, lookAtVariables, lookAtVersions } from '../doctor/machine.ts';
+import {
+  lookAtDisk,
+  lookAtFolder,
+  lookAtForms,
+  lookAtPorts,
+  lookAtVariables,
+  lookAtVersions,
+} from '../doctor/machine.ts';
 import { lookAtDiscord, lookAtSlack } from '../doctor/platforms.ts';
 import { lookAtBlobs, lookAtDatabase, lookAtRedis } from '../doctor/storage.ts';
 import { action, type Outcome, type Shell } from '../output.ts';
@@ -36,6 +43,7 @@ type Look = readonly [part: string, find: (config: Config) => Promise<readonly F
 
 const LOOKS: readonly Look[] = [
   ['data folder', lookAtFolder],
+  ['compiled programs', lookAtForms],
   ['disk', lookAtDisk],
   ['ports', lookAtPorts],
   ['database', lookAtDatabase],

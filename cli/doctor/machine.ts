@@ -3,10 +3,11 @@ import { constants } from 'node:fs';
 import { access, lstat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Config } from '../../core/config.ts';
-import { storageLimit, unknownVariables, VARIABLES } from '../../core/environment.ts';
+import { formsFolder, storageLimit, unknownVariables, VARIABLES } from '../../core/environment.ts';
 import { byteSize } from '../../core/format.ts';
 import { suggestion } from '../../core/nearest.ts';
 import { runsOnNode, version } from '../../core/package.ts';
+import { isOwnFolder } from '../../core/private-files.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
 /** Free space below which trainings soon fail, and below which an administrator has some days, bytes. */
@@ -54,6 +55,18 @@ export async function lookAtFolder({ dataFolder }: Pick<Config, 'dataFolder'>): 
       ),
     ];
   return [ok('data folder', 'only this user can enter it')];
+}
+
+/** Compiled programs, which a worker takes from no folder that somebody else can put others into. */
+export async function lookAtForms(): Promise<Finding[]> {
+  const folder = formsFolder();
+  if (folder === null || (await isOwnFolder(folder))) return [];
+  return [
+    warning(
+      'compiled programs',
+      'Others can write into their folder, so workers do not use it and start more slowly. Take the right from them (chmod go-w), or set KRONA_FORMS to another folder.',
+    ),
+  ];
 }
 
 export async function lookAtDisk({

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { isOwnFolder } from '../../core/private-files.ts';
 import type { Program } from './compile.ts';
 
 /** Bytes of the weights of a program whose form is kept. */
@@ -39,7 +40,7 @@ export class KeptForm {
    * can write into the folder, who could put a program of their own in the place of a form
    */
   static async of(program: Program, how: object, folder: string | null): Promise<KeptForm | null> {
-    if (folder === null || program.weightBytes > LARGEST || !(await isOwn(folder))) return null;
+    if (folder === null || program.weightBytes > LARGEST || !(await isOwnFolder(folder))) return null;
     const files = await Promise.all(program.weightFiles.map(identityOf)).catch(() => null);
     if (files === null) return null;
     const hash = createHash('sha256').update(program.bytes);
@@ -67,7 +68,7 @@ export class KeptForm {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       // Another user may have made it in the meantime.
-      if (!(await isOwn(this.#folder))) return null;
+      if (!(await isOwnFolder(this.#folder))) return null;
       const folder = await mkdtemp(join(this.#folder, 'draft-'));
       const path = join(folder, 'form.onnx');
       return { path, end: (isWhole) => this.#end(folder, path, isWhole) };
@@ -103,14 +104,6 @@ export class KeptForm {
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** Whether only this user, or the system's administrator, can write into a folder; also one that is missing. */
-async function isOwn(folder: string): Promise<boolean> {
-  const info = await stat(folder).catch(() => null);
-  const user = process.getuid?.();
-  if (info === null || user === undefined) return true;
-  return (info.uid === user || info.uid === 0) && (info.mode & 0o022) === 0;
-}
 
 /** What changes when a file's content does. */
 async function identityOf(path: string): Promise<string> {

@@ -10,7 +10,7 @@ import { openBlobFolder } from '../blobs/folder.ts';
 import { connectDatabase } from '../postgres/database.ts';
 import { migrationFiles } from '../postgres/migrate.ts';
 import { dumpRecords } from './dump.ts';
-import { blobFolder, draftFolder, dropDraft, replaceBackup, type Manifest } from './manifest.ts';
+import { blobFolder, dropOtherTables, newBackup, replaceBackup, type Manifest } from './manifest.ts';
 
 export interface BackupOptions {
   /** Also reads each copied file again and compares its hash. */
@@ -41,19 +41,19 @@ export async function makeBackup(
   folder: string,
   { check, signal, onProgress }: BackupOptions,
 ): Promise<BackupResult> {
-  await dropDraft(folder);
+  await dropOtherTables(folder);
+  const { id, tables: into } = newBackup(folder, randomUUID());
   const target = await openBlobFolder(blobFolder(folder));
   const copy = (phase: string) =>
     copyBlobs(source, target, { check, signal, onProgress: (done, all) => onProgress(phase, done, all) });
   const first = await copy('copying files');
   signal.throwIfAborted();
   onProgress('saving the database', 0, 1);
-  const dump = await dumpDatabase(url, folder);
+  const dump = await dumpDatabase(url, into);
   // What came since the first copy.
   const second = await copy('copying new files');
   const { missing, unused, count } = await compare(target, dump.inUse);
   const { at, migration, tables, sequences } = dump;
-  const id = randomUUID();
   const blobs = { count, missing };
   await replaceBackup(folder, {
     id,
@@ -76,11 +76,11 @@ export async function makeBackup(
   };
 }
 
-async function dumpDatabase(url: string, folder: string) {
+async function dumpDatabase(url: string, tables: string) {
   const database = connectDatabase(url, () => {});
   try {
     const files = await migrationFiles();
-    return await dumpRecords(database, draftFolder(folder), Math.max(...files.map(({ number }) => number)));
+    return await dumpRecords(database, tables, Math.max(...files.map(({ number }) => number)));
   } finally {
     await database.close();
   }

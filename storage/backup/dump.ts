@@ -28,6 +28,7 @@ export type Dump = Pick<Manifest, 'migration' | 'tables' | 'sequences'> & {
 };
 
 /**
+ * @param folder - of the tables
  * @param known - the number of the last migration of this release
  * @throws KronaError DATABASE_*, FILE_UNWRITABLE
  */

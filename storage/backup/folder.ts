@@ -15,8 +15,7 @@ const TABLES = /^(?:\..*|[a-z_]+\.ndjson\.gz)$/;
 
 /** Names in the folder of a backup and in folders of it, also those of drafts. Systems add hidden files and lost+found. */
 const OWN: Readonly<Record<string, RegExp>> = {
-  '': /^(?:\..*|lost\+found|database|blobs|next|(?:krona-backup\.json|backup\.lock\.\d+)(?:\.[0-9a-f-]{36})?)$/,
-  database: TABLES,
+  '': /^(?:\..*|lost\+found|database(?:-[0-9a-f-]{36})?|blobs|next|(?:krona-backup\.json|backup\.lock\.\d+)(?:\.[0-9a-f-]{36})?)$/,
   next: /^(?:\..*|database|krona-backup\.json(?:\.[0-9a-f-]{36})?)$/,
   'next/database': TABLES,
   blobs: /^(?:\..*|[0-9a-f]{2}|drafts)$/,
@@ -42,6 +41,9 @@ export async function takeBackupFolder(
   for (const [inside, names] of Object.entries(OWN))
     for (const name of await namesIn(join(folder, inside)))
       if (!names.test(name)) throw notEmpty(join(inside, name));
+  for (const tables of (await namesIn(folder)).filter((name) => name.startsWith('database')))
+    for (const name of await namesIn(join(folder, tables)))
+      if (!TABLES.test(name)) throw notEmpty(join(tables, name));
   await makePrivateFolder(folder);
   return lockFolder(folder, await makeTemporarySocketFolder(folder), {
     name: 'backup.lock',

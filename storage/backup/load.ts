@@ -6,18 +6,20 @@ import type { Database } from '../postgres/database.ts';
 import { raw, sql } from '../postgres/sql.ts';
 import { tableNames } from './dump.ts';
 import { linesOf } from './lines.ts';
-import { tableFile, type DumpedTable, type Manifest } from './manifest.ts';
+import { tableFile, tableFolder, type DumpedTable, type Manifest } from './manifest.ts';
 
 /** Rows, and characters of their lines, inserted at once. */
 const BATCH_ROWS = 500;
 const BATCH_LENGTH = 1_000_000;
 
 /** Compares the files of a backup with its sums. @throws KronaError BACKUP_DAMAGED */
-export async function checkTables(folder: string, tables: readonly DumpedTable[]): Promise<void> {
-  for (const { name, sha256 } of tables) {
+export async function checkTables(folder: string, manifest: Manifest): Promise<void> {
+  for (const { name, sha256 } of manifest.tables) {
     const sum = createHash('sha256');
     try {
-      for await (const part of createReadStream(tableFile(folder, name)) as AsyncIterable<Buffer>)
+      for await (const part of createReadStream(
+        tableFile(tableFolder(folder, manifest), name),
+      ) as AsyncIterable<Buffer>)
         sum.update(part);
     } catch (cause) {
       throw damaged(name, cause);
@@ -42,9 +44,10 @@ const damaged = (name: string, cause?: unknown): KronaError =>
 export async function loadRecords(
   transaction: Database,
   folder: string,
-  { tables, sequences }: Pick<Manifest, 'tables' | 'sequences'>,
+  manifest: Manifest,
   mark: string,
 ): Promise<void> {
+  const { tables, sequences } = manifest;
   const names = await tableNames(transaction);
   // All of them, each once: a list that lost one would be restored without it, and nobody would know.
   const wrong = wrongName(names, tables);
@@ -54,7 +57,7 @@ export async function loadRecords(
   const constraints = await foreignKeys(transaction);
   for (const key of constraints)
     await transaction.query(raw(`ALTER TABLE ${key} DEFERRABLE INITIALLY DEFERRED`));
-  for (const table of tables) await loadTable(transaction, folder, table);
+  for (const table of tables) await loadTable(transaction, tableFolder(folder, manifest), table);
   for (const [name, last] of Object.entries(sequences))
     await told(name, () => transaction.query(sql`SELECT setval(${`krona.${name}`}::regclass, ${last})`));
   await told('records', () => transaction.query(raw('SET CONSTRAINTS ALL IMMEDIATE')));

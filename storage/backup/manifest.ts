@@ -1,12 +1,15 @@
-/** @file What a backup is, in its file `krona-backup.json`. That is written last, so a folder without it is no backup. */
-import { rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * @file What a backup is, in its file `krona-backup.json`, which names the folder of its tables. It is written last, so a folder
+ * without it is no backup, and its one renaming makes the next backup of the last one.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { KronaError } from '../../core/errors.ts';
 import { readFileIfAny, unwritable, writeWhole } from '../../core/files.ts';
 
-/** Grows when older releases can't read it. */
-const FORMAT = 1;
+/** Grows when older releases can't read it. The first had its tables in `database`, whichever backup it was. */
+const FORMAT = 2;
 const FILE = 'krona-backup.json';
 
 const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -40,45 +43,52 @@ export type Manifest = v.InferOutput<typeof MANIFEST>;
 /** A table of a backup. */
 export type DumpedTable = Manifest['tables'][number];
 
-const tableFolder = (folder: string): string => join(folder, 'database');
+/** Where the tables of a backup are. @param folder - of the backup */
+export const tableFolder = (folder: string, { format, id }: Pick<Manifest, 'format' | 'id'>): string =>
+  join(folder, format === 1 ? 'database' : `database-${id}`);
 
-/** The file of a table. */
-export const tableFile = (folder: string, name: string): string =>
-  join(tableFolder(folder), `${name}.ndjson.gz`);
+/** The file of a table. @param tables - the folder of the tables */
+export const tableFile = (tables: string, name: string): string => join(tables, `${name}.ndjson.gz`);
 
 export const blobFolder = (folder: string): string => join(folder, 'blobs');
 
-/** Where the next backup's tables are written, as folders of backups have them. The last one stays until they are whole. */
-export const draftFolder = (folder: string): string => join(folder, 'next');
+/** Folders of tables, and where the first format's backups began. */
+const TABLES = /^(?:next|database(?:-[0-9a-f-]{36})?)$/;
+
+/** A backup that is about to be written, with the folder of its tables. */
+export const newBackup = (folder: string, id: string): { readonly id: string; readonly tables: string } => ({
+  id,
+  tables: tableFolder(folder, { format: FORMAT, id }),
+});
 
 /**
- * Puts the tables of the draft folder in the place of the last backup's, with the manifest. All is written before the last
- * backup is touched, so that a disk without room leaves that as it was. Between, the folder is no backup.
+ * Makes the tables of a new backup those of the folder, in the place of the last backup's, by one renaming. A disk without room
+ * leaves the last one as it was.
  *
  * @throws KronaError DISK_FULL, DISK_READ_ONLY, FILE_UNWRITABLE
  */
 export async function replaceBackup(folder: string, manifest: Omit<Manifest, 'format'>): Promise<void> {
-  const draft = draftFolder(folder);
-  const tables = tableFolder(folder);
-  const file = join(folder, FILE);
-  await writeWhole(join(draft, FILE), `${JSON.stringify({ format: FORMAT, ...manifest }, null, 2)}\n`);
-  try {
-    await rm(file, { force: true });
-    await rm(tables, { recursive: true, force: true });
-    await rename(tableFolder(draft), tables);
-    await rename(join(draft, FILE), file);
-    await rm(draft, { recursive: true });
-  } catch (cause) {
-    throw unwritable(file, cause);
-  }
+  await writeWhole(join(folder, FILE), `${JSON.stringify({ format: FORMAT, ...manifest }, null, 2)}\n`);
+  await dropOtherTables(folder);
 }
 
-/** Removes what an interrupted backup has left. @throws KronaError DISK_READ_ONLY, FILE_UNWRITABLE */
-export async function dropDraft(folder: string): Promise<void> {
-  const draft = draftFolder(folder);
-  await rm(draft, { recursive: true, force: true }).catch((cause: unknown) => {
-    throw unwritable(draft, cause);
-  });
+/**
+ * Removes tables that the folder's backup does not name: an interrupted backup's, or the last one's. Without a backup that can be
+ * read, none are.
+ *
+ * @throws KronaError DISK_READ_ONLY, FILE_UNWRITABLE
+ */
+export async function dropOtherTables(folder: string): Promise<void> {
+  const text = await readFileIfAny(join(folder, FILE));
+  const { success, output } = v.safeParse(v.pipe(v.string(), v.parseJson(), MANIFEST), text ?? '');
+  if (text !== null && !success) return;
+  const own = success ? basename(tableFolder(folder, output)) : null;
+  try {
+    for (const name of await readdir(folder))
+      if (TABLES.test(name) && name !== own) await rm(join(folder, name), { recursive: true, force: true });
+  } catch (cause) {
+    throw unwritable(folder, cause);
+  }
 }
 
 /** @throws KronaError BACKUP_MISSING, BACKUP_DAMAGED, BACKUP_NEWER */

@@ -50,7 +50,7 @@ export async function restoreBackup(
   const { tables, krona, at } = manifest;
   onProgress('checking the backup', 0, 1);
   await requireKnown(manifest);
-  await checkTables(folder, tables);
+  await checkTables(folder, manifest);
   const served = await openDatabase();
   const database = connectDatabase(served.url, () => {});
   try {

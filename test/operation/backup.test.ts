@@ -2,8 +2,10 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -11,7 +13,13 @@ import { openBlobFolder } from '../../storage/blobs/folder.ts';
 import { dumpRecords, tableNames } from '../../storage/backup/dump.ts';
 import { checkTables } from '../../storage/backup/load.ts';
 import { takeBackupFolder } from '../../storage/backup/folder.ts';
-import { blobFolder, readManifest, tableFile, type Manifest } from '../../storage/backup/manifest.ts';
+import {
+  blobFolder,
+  readManifest,
+  tableFile,
+  tableFolder,
+  type Manifest,
+} from '../../storage/backup/manifest.ts';
 import { restoreBackup } from '../../storage/backup/restore.ts';
 import { embeddedDatabaseUrl } from '../../storage/embedded/database.ts';
 import { openRecords } from '../../storage/postgres/record-store.ts';
@@ -111,7 +119,7 @@ describe('krona backup and restore', () => {
     expect((await readdir(saved)).sort()).toEqual([
       'backup.lock.1',
       'blobs',
-      'database',
+      expect.stringMatching(/^database-[0-9a-f-]{36}$/),
       'krona-backup.json',
     ]);
     // And nobody else on this machine reads it.
@@ -140,9 +148,46 @@ describe('krona backup and restore', () => {
       error: { code: 'DISK_FULL' },
     });
     expect(await readManifest(saved)).toEqual(before);
-    await checkTables(saved, before.tables);
+    await checkTables(saved, before);
     expect(await run('backup', saved)).toMatchObject({ code: 0 });
-    expect(await readdir(saved)).not.toContain('next');
+    expect((await readdir(saved)).filter((name) => /^(database|next)/.test(name))).toHaveLength(1);
+  });
+
+  it('has a whole backup in its folder at any moment while the next one takes its place', async () => {
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    const before = await readManifest(saved);
+    // As a kill would leave it.
+    const isWhole = async (): Promise<boolean> => {
+      const manifest = await readManifest(saved).catch(() => null);
+      if (manifest === null) return false;
+      const isThere = manifest.tables.every(({ name }) =>
+        existsSync(tableFile(tableFolder(saved, manifest), name)),
+      );
+      return isThere || (await readManifest(saved).catch(() => null))?.id !== manifest.id;
+    };
+    let broken = 0;
+    let isRunning = true;
+    const watching = (async () => {
+      for (; isRunning; await nextTurn()) if (!(await isWhole())) broken += 1;
+    })();
+    expect(await run('backup', saved)).toMatchObject({ code: 0 });
+    isRunning = false;
+    await watching;
+    expect(broken).toBe(0);
+    expect((await readManifest(saved)).id).not.toBe(before.id);
+  });
+
+  it('takes a backup of an earlier release, and makes one of its own of it', async () => {
+    vi.stubEnv('KRONA_DATA', house.config.dataFolder);
+    const earlier = join(folder, 'earlier');
+    await run('backup', earlier);
+    const manifest = await readManifest(earlier);
+    await rename(tableFolder(earlier, manifest), join(earlier, 'database'));
+    await writeFile(join(earlier, 'krona-backup.json'), JSON.stringify({ ...manifest, format: 1 }));
+    await checkTables(earlier, await readManifest(earlier));
+    expect(await run('backup', earlier)).toMatchObject({ code: 0 });
+    await checkTables(earlier, await readManifest(earlier));
+    expect(await readdir(earlier)).not.toContain('database');
   });
 
   it('restores into an empty installation, once', async () => {
@@ -163,7 +208,7 @@ describe('krona backup and restore', () => {
 
   it('refuses a backup that is damaged or was interrupted, before it changes anything', async () => {
     vi.stubEnv('KRONA_DATA', join(folder, 'untouched'));
-    const path = tableFile(saved, 'member');
+    const path = tableFile(tableFolder(saved, await readManifest(saved)), 'member');
     const bytes = await readFile(path);
     await writeFile(path, bytes.subarray(0, -1));
     expect(await run('restore', saved)).toMatchObject({ code: 1, error: { code: 'BACKUP_DAMAGED' } });
@@ -273,7 +318,7 @@ describe('a PostgreSQL server', () => {
     const nowhere = async () => Promise.reject(new Error('no files'));
     const options = { signal: new AbortController().signal, onProgress: () => {} };
     const refused = async (change: (manifest: Manifest) => Partial<Manifest>, member?: Buffer) => {
-      const path = tableFile(saved, 'member');
+      const path = tableFile(tableFolder(saved, manifest), 'member');
       const bytes = await readFile(path);
       if (member !== undefined) await writeFile(path, member);
       const sha256 = createHash('sha256')

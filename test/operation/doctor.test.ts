@@ -73,10 +73,13 @@ it('names what is wrong, in words and by its exit code, and tells no secret', as
   await rm(open, { recursive: true, force: true });
   const data = await mkdtemp(join(folder, 'data-'));
   await chmod(data, 0o755);
+  const forms = await mkdtemp(join(folder, 'forms-'));
+  await chmod(forms, 0o777);
   const report = await doctor({
     KRONA_DATA: data,
     KRONA_PORT: String(port),
     KRONA_PROT: 'hush',
+    KRONA_FORMS: forms,
     KRONA_MODEL: join(folder, 'nowhere'),
     KRONA_DEVICE: 'cpu',
     DATABASE_URL: 'postgres://krona:hush@127.0.0.1:1/krona',
@@ -88,6 +91,7 @@ it('names what is wrong, in words and by its exit code, and tells no secret', as
     'warning: Krona does not know KRONA_PROT. Did you mean “KRONA_PORT”?',
   );
   expect(of(report, 'data folder')).toEqual([expect.stringMatching(/^warning: Other users/)]);
+  expect(of(report, 'compiled programs')).toEqual([expect.stringMatching(/^warning: Others can write/)]);
   expect(of(report, 'ports')).toEqual([expect.stringContaining('error: KRONA_PORT: another program')]);
   expect(of(report, 'database')).toEqual([expect.stringContaining('error: DATABASE_UNAVAILABLE')]);
   expect(of(report, 'queue')).toEqual([expect.stringContaining('error: REDIS_UNAVAILABLE')]);

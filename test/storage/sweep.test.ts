@@ -18,6 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -46,6 +47,26 @@ it('deletes nothing where the clock is a day ahead of the one of the files, and 
   expect([await there(old), await there(young)]).toEqual([true, true]);
   expect(await sweepBlobs({ blobsInUse: async () => new Set<string>() }, blobs)).toBeGreaterThan(0);
   expect([await there(old), await there(young)]).toEqual([false, true]);
+});
+
+it('deletes nothing where two workers whose clocks are ahead sweep at once', async () => {
+  const young = await put('whose record two workers await', 0);
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 25 * 3600_000);
+  const records = { blobsInUse: async () => new Set<string>() };
+  // The other one compares clocks while this one does, from beginning to end.
+  const meanwhile: Parameters<typeof sweepBlobs>[1] = {
+    put: (bytes) => blobs.put(bytes),
+    delete: (hash) => blobs.delete(hash),
+    deleteOlder: (hash, time) => blobs.deleteOlder(hash, time),
+    async *putBefore(time) {
+      await expect(sweepBlobs(records, blobs)).rejects.toMatchObject({ code: 'CLOCK_AHEAD' });
+      yield* blobs.putBefore(time);
+    },
+  };
+  await expect(sweepBlobs(records, meanwhile)).rejects.toMatchObject({ code: 'CLOCK_AHEAD' });
+  vi.restoreAllMocks();
+  expect(await there(young)).toBe(true);
 });
 
 it('keeps a file that somebody sends again during the sweep', async () => {
