@@ -139,7 +139,7 @@ export function createClient(config: DiscordConfig, log: Log): Client {
   const { shards } = config;
   const sharding: Pick<ClientOptions, 'shards' | 'shardCount'> =
     shards === null ? {} : shards === 'auto' ? { shards } : { shardCount: shards };
-  return new Client({
+  const client = new Client({
     intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessageReactions],
     makeCache: Options.cacheWithLimits({
       ...Options.DefaultMakeCacheSettings,
@@ -159,6 +159,30 @@ export function createClient(config: DiscordConfig, log: Log): Client {
     waitGuildTimeout: WAIT_FOR_SERVERS,
     ...sharding,
   });
+  dropUnreadable(client.ws, log);
+  return client;
+}
+
+/** How the library takes in what comes on a connection, which it keeps to itself. */
+interface PacketHandling {
+  handlePacket(...given: unknown[]): boolean;
+}
+
+/** Drops events that the library, or a listener, can't read: it throws where nobody catches it, which would end the process. */
+function dropUnreadable(ws: Client['ws'], log: Log): void {
+  const guarded =
+    <Given extends unknown[]>(work: (...given: Given) => boolean) =>
+    (...given: Given): boolean => {
+      try {
+        return work(...given);
+      } catch (error) {
+        log.error({ error }, 'Discord: an event could not be read');
+        return false;
+      }
+    };
+  const handling = ws as unknown as PacketHandling;
+  handling.handlePacket = guarded(handling.handlePacket.bind(ws));
+  ws.emit = guarded(ws.emit.bind(ws));
 }
 
 /** What a final close of the connection means; null when the client connects again. */

@@ -199,6 +199,20 @@ describe('reactions on Discord', () => {
   });
 });
 
+it.each([
+  [
+    'a button without a member',
+    { type: 3, data: { component_type: 2, custom_id: 'k1:again:x' }, channel: null },
+  ],
+  ['nothing at all', null],
+])('an event with %s is dropped, and the bot goes on', async (_, event) => {
+  const heard: string[] = [];
+  await start({ onInvocation: async ({ command }: InvocationEvent) => void heard.push(command) });
+  await discord.tell('INTERACTION_CREATE', event as unknown as object);
+  await discord.command(ann, channelId, 'queue show', {});
+  await until(() => heard.length > 0, 'the command after it');
+});
+
 it('an unavailable server delays no other', async () => {
   await discord.addUnavailableServer();
   const heard: string[] = [];
