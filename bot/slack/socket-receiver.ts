@@ -59,6 +59,20 @@ export class SocketReceiver implements Receiver {
       installerOptions: { clientOptions: clientOptions(options.api, quiet) },
       customPropertiesExtractor: ({ envelope_id }: { envelope_id?: string }) => ({ envelopeId: envelope_id }),
     });
+    this.#dropUnreadable();
+  }
+
+  /** Drops messages that Slack's package can't read: it rejects where nobody waits, which would end the process. */
+  #dropUnreadable(): void {
+    const { client } = this.#inner;
+    for (const read of client.listeners('ws_message')) {
+      client.off('ws_message', read);
+      client.on('ws_message', (...given: unknown[]) => {
+        void (async () => read(...given))().catch((error: unknown) => {
+          this.#options.log.error({ error }, 'Slack: a message could not be read');
+        });
+      });
+    }
   }
 
   init(app: Pick<App, 'processEvent'>): void {

@@ -540,6 +540,17 @@ describe('Slack as a gateway', () => {
     expect(await mia.types(place.externalId, 'queue')).toBe(true);
   });
 
+  it.each(['null', '{"type":"events_api","envelope_id":"1"}'])(
+    'drops the message %s, and goes on',
+    async (text) => {
+      const { desk } = await start();
+      await slack.act('raw', { text });
+      expect(await mia.types(place.externalId, 'queue')).toBe(true);
+      await until(() => desk.invocations.length > 0, 'the command after it');
+      expect(logged).toContain('Slack: a message could not be read');
+    },
+  );
+
   it('reports a revoked token, and continues when it is valid again', async () => {
     const { gateway } = await start();
     const nonce = randomUUID();

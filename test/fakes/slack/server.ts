@@ -263,6 +263,8 @@ const DEEDS: Readonly<Record<string, Deed>> = {
   again: () => wire.again(),
   /** Slack sends the n-th last event again, as another event id could not be acknowledged. */
   late: ({ back }) => wire.late(Number(back)),
+  /** Something that is no message of Slack's. */
+  raw: ({ text }) => wire.sendRaw(String(text)),
   greeting: ({ how, times }) => void (wire.greeting = { how: how as 'none', times: Number(times) }),
   http: ({ url }) => void (wire.requestUrl = url as string | null),
   advance: ({ ms }) => workspace.advance(Number(ms)),

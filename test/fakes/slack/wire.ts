@@ -73,6 +73,10 @@ export class Wire {
     socket.send(JSON.stringify(hello), then);
   }
 
+  sendRaw(text: string): void {
+    for (const socket of this.#sockets) socket.send(text);
+  }
+
   get connections(): number {
     return this.#sockets.size;
   }
