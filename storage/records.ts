@@ -387,7 +387,8 @@ export interface Records {
   useApiToken(hash: string): Promise<ApiToken | null>;
   /** Of all channels, oldest first. */
   listApiTokens(): Promise<ListedToken[]>;
-  removeApiToken(id: string): Promise<void>;
+  /** The token that was removed; null: there was none. */
+  removeApiToken(id: string): Promise<ApiToken | null>;
   /** Adds deliveries for work that has ended since, and of which webhooks are to be told. */
   noteEndedWork(): Promise<void>;
   /** What webhooks are to be told now. @param limit - of each token @param except - tokens that are left out; default none */

@@ -59,6 +59,15 @@ export async function makeToken(
   return { id, token };
 }
 
+/** Ends a token at once. What it made stays, and so does its member. */
+export async function revokeToken(records: RecordStore, member: Member, id: string): Promise<void> {
+  await records.transaction(async (within) => {
+    const token = await within.removeApiToken(id);
+    const channel = token && (await within.channelById(token.channelId));
+    if (channel) await note(within, { channel, member }, 'rules', `API token “${token.name}” revoked`);
+  });
+}
+
 /**
  * A webhook goes where the administrator allows it: otherwise a moderator could send requests into the bot's network.
  *

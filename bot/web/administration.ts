@@ -16,7 +16,7 @@ import type { LoggedEntry, OverviewWork } from '../../core/overview.ts';
 import type { Channel } from '../../core/records.ts';
 import { describeDevice, describeDoing, isTaking, type WorkerRecord } from '../../core/workers.ts';
 import { describeComputer } from '../../core/settings/computer.ts';
-import { makeToken, webhookKey } from '../api/tokens.ts';
+import { makeToken, revokeToken, webhookKey } from '../api/tokens.ts';
 import { checked, text, uuid } from '../request.ts';
 import { modelRoutes, modelViews } from './administration-models.ts';
 import type { Identity } from './identity.ts';
@@ -111,7 +111,7 @@ function tokenRoutes({ context: commands, identity, config }: AdministrationPart
       return context.json({ token, webhookKey: webhook === null ? null : webhookKey(secret, id) }, 201);
     })
     .delete('/tokens/:id', async (context) => {
-      await commands.records.removeApiToken(context.req.param('id'));
+      await revokeToken(commands.records, await identity.require(context), context.req.param('id'));
       return context.json({});
     });
 }

@@ -39,9 +39,8 @@ const listApiTokens: Operation<'listApiTokens'> = (db) => () =>
     JOIN krona.member AS maker ON maker.id = token.made_by
     ORDER BY token.created_at, token.id`);
 
-const removeApiToken: Operation<'removeApiToken'> = (db) => async (id) => {
-  await db.query(sql`DELETE FROM krona.api_token WHERE id = ${id}`);
-};
+const removeApiToken: Operation<'removeApiToken'> = (db) => async (id) =>
+  firstRow(await db.query<ApiToken>(sql`DELETE FROM krona.api_token WHERE id = ${id} RETURNING ${TOKEN}`));
 
 const noteEndedWork: Operation<'noteEndedWork'> = (db) => async () => {
   await db.query(sql`

@@ -358,6 +358,11 @@ it('a revoked token is refused at once', async () => {
   const token = (body['tokens'] as { id: string; name: string }[]).find(({ name }) => name === 'short-lived');
   expect((await administer('DELETE', `/tokens/${token!.id}`)).status).toBe(200);
   expect((await send('GET', '/adapters')).status).toBe(401);
+  const { body: after } = await administer('GET', '');
+  expect((after['log'] as { details: string; memberName: string }[])[0]).toMatchObject({
+    details: 'API token “short-lived” revoked',
+    memberName: 'Boss',
+  });
 });
 
 it('the document refers only to what it has, and every path is answered', async () => {
