@@ -97,8 +97,8 @@ export default defineConfig({
     // Threads of the runtime that share their cores with other files waste them by spinning.
     // The files compile the same programs of the tiny models, so they share what is kept of them.
     env: { KRONA_THREADS: '1', KRONA_FORMS: join(tmpdir(), 'krona-test-forms') },
-    // Three for each core of a small machine, as many always wait. Long patience, no timed assertions.
-    maxWorkers: 6,
+    // Four for each core of a small machine, as many always wait. Long patience, no timed assertions.
+    maxWorkers: 8,
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 15_000 } },

@@ -5,6 +5,7 @@
  *   npm run bench -- --only NAME    one measurement, printed only
  *   npm run bench -- --quick        few repetitions, printed only: a smoke test
  */
+import { nodeOptions } from '../core/own-program.ts';
 import { at } from '../core/at.ts';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,7 +64,7 @@ async function measure(name: string, context: Omit<Context, 'folder'>): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'krona-bench-'));
   try {
     const child = fork(here('child.ts'), [name, JSON.stringify({ ...context, folder })], {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execArgv: [...nodeOptions],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     let measured: Measured | null = null;

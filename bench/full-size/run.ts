@@ -11,6 +11,7 @@
  *   --write               save each row to bench/full-size.json when it is measured, and write bench/full-size.md from all
  *                         saved rows; so models and steps can be measured in separate runs
  */
+import { nodeOptions } from '../../core/own-program.ts';
 import { at } from '../../core/at.ts';
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -41,7 +42,7 @@ const names = listed('models', values.models, Object.keys(TITLES) as ModelName[]
 const kinds = listed('steps', values.steps, KINDS);
 
 const run = promisify(execFile);
-const OURS = [process.execPath, '--import', import.meta.resolve('tsx'), here('step.ts')];
+const OURS = [process.execPath, ...nodeOptions, here('step.ts')];
 const THEIRS = [values.python ?? '', here('../rivals/diffusers-step.py')];
 const ROWS = here('../full-size.json');
 

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { nodeOptions } from '../../core/own-program.ts';
 import { registerCommands } from '../../bot/discord/register.ts';
 import {
   type CrowdOptions,
@@ -89,7 +90,7 @@ async function measure(name: string, platform: CrowdPlatform, crowd: CrowdOption
 async function startKrona(settings: Readonly<Record<string, string>>): Promise<() => Promise<void>> {
   const env: NodeJS.ProcessEnv = { ...process.env, ...settings, KRONA_HOST: '127.0.0.1', KRONA_PORT: '0' };
   for (const name of ['KRONA_URL', 'DATABASE_URL', 'REDIS_URL']) delete env[name];
-  const program = spawn(process.execPath, ['--import', 'tsx', 'cli/krona.ts', 'start', '--json'], {
+  const program = spawn(process.execPath, [...nodeOptions, 'cli/krona.ts', 'start', '--json'], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env,
     stdio: ['ignore', 'pipe', 'ignore'],

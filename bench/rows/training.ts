@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeOptions } from '../../core/own-program.ts';
 import type { TrainResult } from '../../gpu-worker/training/train-options.ts';
 import type { Context, Measured } from '../context.ts';
 import { short } from '../report.ts';
@@ -24,7 +25,7 @@ export async function measureTraining({ model, quick, folder }: Context): Promis
   const began = performance.now();
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--import', import.meta.resolve('tsx'), program, 'train', '--json', ...options],
+    [...nodeOptions, program, 'train', '--json', ...options],
     { maxBuffer: 2 ** 26 },
   );
   const seconds = (performance.now() - began) / 1000;

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeOptions } from '../../core/own-program.ts';
 import { startPostgres, startRedis } from '../../test/storage/helpers/servers.ts';
 import { descendants } from '../processes.ts';
 import { databaseSample, folderSample, processSample, redisSample, together, type Sample } from './sample.ts';
@@ -111,10 +112,9 @@ const observed = (heaps: string): NodeJS.ProcessEnv => ({
 });
 
 function program(args: readonly string[], env: NodeJS.ProcessEnv, log: number): ChildProcess {
-  const loader = import.meta.resolve('tsx');
-  return spawn(process.execPath, ['--import', loader, ...args], {
+  return spawn(process.execPath, args, {
     cwd: ROOT,
-    env: { ...env, NODE_OPTIONS: `--import ${loader} ${env['NODE_OPTIONS'] ?? ''}` },
+    env: { ...env, NODE_OPTIONS: [...nodeOptions, env['NODE_OPTIONS'] ?? ''].join(' ') },
     stdio: ['ignore', 'pipe', log],
   });
 }

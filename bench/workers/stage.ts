@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { nodeOptions } from '../../core/own-program.ts';
 import { type MortalServer, startPostgres, startRedis } from '../../test/storage/helpers/servers.ts';
 import type { Plan } from './plan.ts';
 
@@ -92,7 +93,7 @@ export class Stage {
   #start(file: string, args: readonly string[]): ChildProcess {
     const redis = this.#redis && { REDIS_URL: this.#redis.url };
     return fork(join(import.meta.dirname, file), args, {
-      execArgv: ['--import', import.meta.resolve('tsx')],
+      execArgv: [...nodeOptions],
       env: { ...process.env, DATABASE_URL: this.#postgres.url, ...redis },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import { keepArchitecture } from '../../bench/gpu/one-architecture.ts';
 import { PHASES } from '../../bench/gpu/phases.ts';
 import { table, type Outcome } from '../../bench/gpu/table.ts';
@@ -17,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 function bench(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const script = join(ROOT, 'bench/gpu/run.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, '--small', '--out', folder, ...words], {
+  const child = spawn(process.execPath, [...nodeOptions, script, '--small', '--out', folder, ...words], {
     cwd: ROOT,
   });
   const text = { stdout: '', stderr: '' };

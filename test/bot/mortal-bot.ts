@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { nodeOptions } from '../../core/own-program.ts';
 import type { RecordStore } from '../../storage/records.ts';
 
 export interface MortalBot {
@@ -14,7 +15,7 @@ export interface MortalBot {
 /** @param environment what the bot reads its configuration from */
 export async function startMortalBot(environment: Readonly<Record<string, string>>): Promise<MortalBot> {
   const child = fork(fileURLToPath(new URL('killed-bot.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
+    execArgv: [...nodeOptions],
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

@@ -1,6 +1,7 @@
 /** @file Runs the krona program for tests: in this process, or in one of its own as a person does. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { nodeOptions } from '../../core/own-program.ts';
 import { run } from '../../cli/program.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
@@ -29,7 +30,7 @@ export function kronaProcess(
   onOutput?: (soFar: { stdout: string; stderr: string }, kill: (signal: NodeJS.Signals) => void) => void,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'cli/krona.ts'), ...words], {
+  const child = spawn(process.execPath, [...nodeOptions, join(ROOT, 'cli/krona.ts'), ...words], {
     cwd: ROOT,
     env: { ...process.env, ...env },
   });

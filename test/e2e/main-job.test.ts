@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import { drop, say, sprite } from '../bot/world.ts';
 import { launchChromium } from '../helpers/chromium.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
@@ -18,7 +19,7 @@ let ben: Page;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'krona-e2e-'));
-  program = spawn(process.execPath, ['--import', 'tsx', 'cli/krona.ts', 'start', '--json'], {
+  program = spawn(process.execPath, [...nodeOptions, 'cli/krona.ts', 'start', '--json'], {
     env: { ...process.env, KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, KRONA_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import '../helpers/allclose.ts';
+import { nodeOptions } from '../../core/own-program.ts';
 
 interface Taken {
   /** MiB at the highest point of the run, above what the process held before it. */
@@ -14,7 +15,7 @@ interface Taken {
 
 async function run(mode: 'checkpoint' | 'keep'): Promise<Taken> {
   const child = join(import.meta.dirname, 'memory-child.ts');
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', child, mode]);
+  const { stdout } = await promisify(execFile)(process.execPath, [...nodeOptions, child, mode]);
   return JSON.parse(stdout) as Taken;
 }
 

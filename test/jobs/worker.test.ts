@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import { adapterBase } from '../../gpu-worker/adapters/files/adapter-base.ts';
 import { readAdapter } from '../../gpu-worker/adapters/files/read-adapter.ts';
 import { exists } from '../../core/files.ts';
@@ -82,7 +83,7 @@ it('a run whose worker is killed resumes at the next one, with the file of an un
   const killed = await shop.train();
   const { dataFolder } = shop.config;
   const child = fork(join(import.meta.dirname, 'worker-process.ts'), {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+    execArgv: [...nodeOptions],
     env: { ...process.env, ...shop.environment },
   });
   await until(async () => (await shop.adaptersOf(killed)).length > 0);

