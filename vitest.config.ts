@@ -16,6 +16,7 @@ const MORE_UNITS = [
   'jobs/carry-out',
   'jobs/hand-over',
   'jobs/loss-curve',
+  'jobs/station',
   'storage/blobs',
   'storage/links',
   'training/krona',

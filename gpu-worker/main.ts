@@ -1,7 +1,6 @@
 /** @file The worker process: takes jobs off the queue and has the engine process compute them. */
 import { relative } from 'node:path';
 import { at } from '../core/at.ts';
-import { KronaError } from '../core/errors.ts';
 import type { Config, EngineDevice } from '../core/config.ts';
 import { areBlobsElsewhere } from '../storage/blobs/same-place.ts';
 import type { Storage } from '../storage/open.ts';
@@ -10,6 +9,7 @@ import type { StatusServer } from '../operation/status-server.ts';
 import { sweepDaily } from '../storage/sweep.ts';
 import type { ModelCard } from '../core/settings/model-card.ts';
 import { Engine } from './engine/engine.ts';
+import { prepare } from './engine/prepare.ts';
 import type { Log } from '../core/log.ts';
 import { engineMemoryBytes } from '../core/metrics.ts';
 import type { WorkerContext } from './jobs/context.ts';
@@ -117,18 +117,3 @@ const isApart = ({ blobs, dataFolder }: Config): boolean =>
 
 const newEngine = (config: Config, device: EngineDevice): Engine =>
   new Engine(config.modelPath, { device, refiner: config.refinerPath, speed: config.speedPath });
-
-/** Opens an engine's device and model. */
-async function prepare(
-  { asked, engine }: { readonly asked: EngineDevice; readonly engine: WorkerEngine },
-  log: Log,
-) {
-  const chosen = await engine.device();
-  log.info({ device: chosen.device, card: asked.card }, chosen.notice ?? `Computing on ${chosen.device}.`);
-  const onEvent = ({ notice }: { notice: string }): void => log.warn({}, notice);
-  const described = await engine.describe({ onEvent }).catch((error: unknown) => {
-    if (!(error instanceof KronaError && error.code === 'MODEL_NOT_FOUND')) throw error;
-    throw new KronaError('MODEL_NOT_FOUND', `${error.message} KRONA_MODEL says which.`, { cause: error });
-  });
-  return { asked, engine, chosen, described };
-}

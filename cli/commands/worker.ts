@@ -91,7 +91,8 @@ async function drainWorkers(
   await records.drainWorkers(ids);
   if (!wait)
     return { json: { draining: ids }, text: `${counted(ids.length, 'worker')} will take no more jobs.` };
-  for (let busy = chosen; busy.length > 0;) {
+  let gone: readonly string[] = [];
+  for (let busy: readonly WorkerRecord[] = chosen; busy.length > 0;) {
     io.progress.show({
       phase: 'draining',
       step: ids.length - busy.length,
@@ -99,12 +100,28 @@ async function drainWorkers(
       secondsLeft: null,
     });
     await sleep(LOOK, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
-    busy = (await records.workers()).filter((worker) => ids.includes(worker.id) && !hasEnded(worker));
+    // One that was stopped meanwhile has given back its jobs, and is no longer listed.
+    const left = (await records.workers()).filter(({ id, state }) => ids.includes(id) && state !== 'drained');
+    gone = left.filter(isGone).map((worker) => worker.id);
+    busy = left.filter((worker) => !isGone(worker));
   }
-  return {
-    json: { drained: ids },
-    text: `${counted(ids.length, 'worker')} drained. Stop them, or start them again.`,
-  };
+  return drainedOutcome(
+    ids.filter((each) => !gone.includes(each)),
+    gone,
+  );
 }
 
-const hasEnded = (worker: WorkerRecord): boolean => worker.state === 'drained' || isGone(worker);
+/** @param gone - ids of workers that fell silent before they had drained */
+function drainedOutcome(drained: readonly string[], gone: readonly string[]): Outcome {
+  const lines = [
+    ...(drained.length > 0
+      ? [`${counted(drained.length, 'worker')} drained. Stop them, or start them again.`]
+      : []),
+    ...gone.map(
+      (id) =>
+        `Worker ${id.slice(0, 8)} did not drain: it was killed or hangs, and other workers take its jobs. ` +
+        'If its process still runs, stop it.',
+    ),
+  ];
+  return { json: { drained, gone }, text: lines.join('\n') };
+}

@@ -138,6 +138,7 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
             turn: () => place.turn(ends),
             onProgress: (progress) => tell({ progress }),
             onResult: (result) => tell({ result }),
+            onState: (state) => tell({ state }),
           },
         );
       } finally {

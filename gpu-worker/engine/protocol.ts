@@ -100,8 +100,8 @@ export interface EngineWork {
   };
   sweep: {
     ask: Omit<SweepOptions, 'model'>;
-    /** `waits`: for a training, which goes first. */
-    event: { progress: SweepProgress } | { result: SweepResult } | { waits: true };
+    /** `state`: steps of the state of a cell that was just saved; `waits`: for a training, which goes first. */
+    event: { progress: SweepProgress } | { result: SweepResult } | { state: number } | { waits: true };
     answer: readonly SweepResult[];
   };
   draw: {

@@ -16,8 +16,8 @@ import { Paced } from './paced.ts';
 const PROGRESS_EVERY = 1000;
 
 /**
- * A job that so many workers have crashed with is given up. The queue counts failed tries; workers that were stopped, and
- * outages, are not its fault.
+ * A job that so many workers have crashed with, since it last got further, is given up. The queue counts failed tries;
+ * workers that were stopped, and outages, are not its fault.
  */
 const MAX_CRASHES = 25;
 
@@ -114,7 +114,7 @@ export interface Conduct {
   readonly attempt: number;
   /** Reports progress; written within about a second. */
   readonly report: (change: Change) => void;
-  /** Something is done that no later attempt does again. */
+  /** Something is done that no later attempt does again: deaths before it don't count against the job any more. */
   readonly advance: () => void;
 }
 
@@ -138,7 +138,7 @@ export async function carryOut<T extends Work>(
     if (job.crashes >= MAX_CRASHES)
       throw new KronaError(
         'WORK_GIVEN_UP',
-        `The worker stopped unexpectedly ${MAX_CRASHES} times during this. Its log may say why.`,
+        `The worker stopped unexpectedly ${MAX_CRASHES} times during this, and got no further. Its log may say why.`,
       );
     log.info({ id, attempt: job.attempt }, 'job started');
     await work(record, conduct);
@@ -151,7 +151,7 @@ export async function carryOut<T extends Work>(
   }
 }
 
-type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'crashes' | 'lastTry'>;
+type Job = Pick<JobContext<JobKind>, 'signal' | 'attempt' | 'crashes' | 'lastTry' | 'advance'>;
 
 /** Why the queue wants the job to end; null while it doesn't. */
 export const reasonToEnd = ({ signal }: Pick<Job, 'signal'>): string | null =>
@@ -183,7 +183,13 @@ function follow<T extends Work>(
     progress.touch();
   };
   const signal = AbortSignal.any([job.signal, ended.signal]);
-  const advance = () => void (advanced = true);
+  const advance = () => {
+    advanced = true;
+    if (reasonToEnd(job) !== 'JOB_LOST')
+      job
+        .advance()
+        .catch((error: unknown) => log.warn({ error, id }, 'could not note that the job got further'));
+  };
   return {
     progress,
     conduct: { signal, attempt: job.attempt, report, advance },
@@ -227,7 +233,7 @@ async function afterError<T extends Work>(
     log.warn({ error, id }, 'the engine process stopped; the job goes on in the next, as it got further');
     throw new KronaError('JOB_AGAIN', 'The job runs again.', { retryable: true, cause: error });
   }
-  if (isOutage(error) || (isRetryable(error) && !job.lastTry)) {
+  if (isOutage(error) || (isRetryable(error) && (job.hasAdvanced || !job.lastTry))) {
     log.warn({ error, id }, 'job failed and will be tried again');
     throw error;
   }

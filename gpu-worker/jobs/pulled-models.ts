@@ -57,6 +57,7 @@ async function alone<T>(path: string, work: () => Promise<T>): Promise<T> {
 interface Conduct {
   readonly signal: AbortSignal;
   readonly report: (change: { readonly progress: Progress | null }) => void;
+  readonly advance: () => void;
 }
 
 /**
@@ -77,7 +78,7 @@ export async function fetchModel(
 async function fetchInto(
   to: string,
   model: CatalogueModel,
-  { signal, report }: Conduct,
+  { signal, report, advance }: Conduct,
 ): Promise<PulledFiles> {
   signal.throwIfAborted();
   await makeFolder(to);
@@ -90,6 +91,7 @@ async function fetchInto(
   const { commit, bytes } = await pullModel(options, hubSettings(), {
     signal,
     onProgress: (progress) => report({ progress }),
+    onFile: advance,
   });
   const files = { commit, bytes };
   await mark(to, { ...of, files });

@@ -10,7 +10,7 @@ import { resolvePrompt } from '../../core/prompt.ts';
 import type { Adapter, PictureSet, Run, Subject } from '../../core/records.ts';
 import { nthSeed } from '../../core/seeds.ts';
 import { KeyedRandom } from '../../core/random.ts';
-import { endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
+import { type Conduct, endWork, failureOf, isRetryable, SETS } from './carry-out.ts';
 import type { WorkerContext } from './context.ts';
 import { drawPictures } from './draw-pictures.ts';
 import type { PlannedPicture } from './planned-picture.ts';
@@ -67,7 +67,7 @@ export async function drawRunPictures(
   run: Run,
   subject: Subject,
   shown: RunPictures,
-  signal: AbortSignal,
+  { signal, advance }: Pick<Conduct, 'signal' | 'advance'>,
 ): Promise<void> {
   const { records, log } = context;
   const set = await setFor(context, run, subject, shown);
@@ -81,6 +81,7 @@ export async function drawRunPictures(
       pictures: shown.pictures,
       background: true,
       signal,
+      onKept: advance,
     });
     await endWork(SETS, set.id, { state: 'done', failure: null }, records);
     await postFinals(context, set);

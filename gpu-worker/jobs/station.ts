@@ -54,6 +54,7 @@ export class Station {
     const context = { ...shared, held, opened };
     const { records, model, log } = context;
     let station: Station | null = null;
+    let isToDrain = false;
     const presence = new Presence({
       records,
       identity: {
@@ -65,7 +66,11 @@ export class Station {
       },
       models: () => [model.name, ...opened.keys()],
       adapters: () => [...held.keys()],
-      onDrain: () => void station?.drain(),
+      // A worker can be told to drain before it takes jobs.
+      onDrain: () => {
+        isToDrain = true;
+        void station?.drain();
+      },
       log,
     });
     await presence.start();
@@ -87,12 +92,15 @@ export class Station {
       await jobs.work('pull', presence.during('pull', measured('pull', pullJob(context), context))),
     ];
     station = new Station(log, presence, { pictures, trainings });
+    if (isToDrain) void station.drain();
     return station;
   }
 
   /** Takes no more jobs. Trainings go back to the queue with all that they have done; pictures are drawn to their end. */
   drain(): Promise<void> {
-    this.#draining = this.#drain();
+    this.#draining = this.#drain().catch((error: unknown) => {
+      this.#log.warn({ error }, 'this worker could not drain to its end: stop it');
+    });
     return this.#draining;
   }
 

@@ -136,6 +136,7 @@ class Sweeping {
             signal: AbortSignal.any([this.#conduct.signal, changed.signal, keeping.signal]),
             onEvent: (event) => {
               if ('result' in event) keeping.add(() => this.#keepScore(event.result));
+              else if ('state' in event) this.#conduct.advance();
               else if ('waits' in event) this.#report('waiting for a training');
               else {
                 const { cell, phase, ...progress } = event.progress;

@@ -95,7 +95,6 @@ class Training {
   }
 
   async carryOut(): Promise<void> {
-    const { signal } = this.#conduct;
     const ask = await this.#ask();
     await this.#dropUnfit();
     const { out, checkpointEvery } = ask;
@@ -123,7 +122,7 @@ class Training {
       this.#run,
       this.#subject,
       finalsOf(this.#run, await this.#adapters()),
-      signal,
+      this.#conduct,
     );
   }
 
@@ -137,7 +136,7 @@ class Training {
         () => null,
         (failure: unknown) => failure,
       );
-      if (other === null && this.#gotFurther) this.#conduct.advance();
+      if ((other === null || isRestarted(other)) && this.#gotFurther) this.#conduct.advance();
       // Where the engine died of this run's own pictures, the training only was there.
       throw other !== null && isRestarted(error) ? other : error;
     }
@@ -189,6 +188,8 @@ class Training {
         }
         if ('state' in event) {
           this.#gotFurther = true;
+          // Pictures that kill the engine again and again are to end the run, however far it trains meanwhile.
+          if (!this.#drawing) this.#conduct.advance();
           if (handOver.isDue) keeping.add(() => handOver.keep());
           return;
         }
@@ -280,7 +281,7 @@ class Training {
     this.#drawing = true;
     this.#report(DRAWING, null);
     try {
-      await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct.signal);
+      await drawRunPictures(this.#context, this.#run, this.#subject, samples, this.#conduct);
     } finally {
       this.#drawing = false;
     }

@@ -30,6 +30,8 @@ export interface Prior {
 export interface DrawHooks {
   /** Called before picture n of the total, from 1. */
   readonly onPicture?: (n: number, pictures: number) => void;
+  /** Called after each that was drawn and written. */
+  readonly onKept?: () => void;
   readonly turn?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -45,7 +47,7 @@ export async function classPictures(
   model: ModelFolder,
   { prompt, pictures, folder, seed }: Required<Prior>,
   side: number,
-  { onPicture, turn, signal }: DrawHooks = {},
+  { onPicture, onKept, turn, signal }: DrawHooks = {},
 ): Promise<string[]> {
   const { steps, guidance } = imagineDefaults(modelCard(model));
   const facts = [await modelFingerprint(model), prompt, seed, side, steps, guidance];
@@ -78,6 +80,7 @@ export async function classPictures(
         { ...(turn && { turn }), ...(signal && { signal }) },
       );
       await writePicture(path, picture!);
+      onKept?.();
     }
   } finally {
     await painter.release();

@@ -44,7 +44,7 @@ export interface SweepProgress extends Progress {
   readonly cell: SweepCell;
 }
 
-export interface SweepHooks extends Pick<TrainHooks, 'turn' | 'signal'> {
+export interface SweepHooks extends Pick<TrainHooks, 'turn' | 'signal' | 'onState'> {
   readonly onProgress?: (progress: SweepProgress) => void;
   /** After each cell of a rung, also when an earlier attempt has trained it. */
   readonly onResult?: (result: SweepResult) => void;

@@ -29,7 +29,7 @@ export async function trainData(
   model: ModelFolder,
   schedule: NoiseSchedule,
   options: TrainOptions,
-  { turn, signal, shared = {} }: TrainHooks,
+  { turn, signal, onState, shared = {} }: TrainHooks,
   report: (phase: string) => void,
 ): Promise<TrainData> {
   const { photos, prior, seed, resolution } = options;
@@ -59,6 +59,7 @@ export async function trainData(
   if (prior) {
     paths = await classPictures(model, { seed, ...prior }, resolution, {
       onPicture: (n, all) => report(`drawing class picture ${n} of ${all}`),
+      onKept: () => onState?.(0),
       ...(turn && { turn }),
       ...(signal && { signal }),
     });

@@ -27,7 +27,7 @@ export interface TrainHooks {
   readonly onSaved?: (saved: SavedAdapter) => Promise<void>;
   /** Called after a checkpoint was scored, before it is told of as saved. */
   readonly onScored?: (score: CheckpointScore) => void;
-  /** Called when the state to resume from was saved, with its steps. */
+  /** Called when the state to resume from was saved, with its steps; with 0 after each class picture that was kept. */
   readonly onState?: (step: number) => void;
   /** Waits here before every micro-batch, so that other work gets its turn on the device. */
   readonly turn?: () => Promise<void>;

@@ -2,15 +2,10 @@
 import { JOB_VERSION, type JobKind, type JobOwner, type JobPayloads } from '../../core/job-payloads.ts';
 import type { OwnedJob } from '../../core/records.ts';
 import type { KindQueue } from './bullmq-backend.ts';
+import { MAX_TRIES } from './standing.ts';
 import { FIRST_ROUND, Order, type Placed } from './turns.ts';
 
-/**
- * Tries of a job that fails with a retryable error. Crashes of workers do not count: the handler decides by `attempt`
- * how often to start again after those.
- */
-const MAX_TRIES = 3;
-
-/** Pause before the second try, doubled for the third, ms. */
+/** Pause of BullMQ's own tries, ms: those that a worker could not put off by itself (bullmq-worker.ts). */
 const RETRY_PAUSE = 1000;
 
 /** Finished jobs are kept for a week, so that adding one of them again does nothing. */

@@ -30,8 +30,6 @@ interface JobData<K extends JobKind = JobKind> {
   readonly version?: number;
   /** Set by whoever cancels; the worker checks it while the job runs. */
   readonly cancelled?: true;
-  /** Starts that don't count. */
-  readonly again?: number;
 }
 
 /** BullMQ's queue and worker of one kind, on whichever backend. */

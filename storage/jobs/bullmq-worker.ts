@@ -7,6 +7,7 @@ import { repeat } from '../../core/retrying.ts';
 import type { KindJob, KindQueue, QueueBackend } from './bullmq-backend.ts';
 import type { JobHandler, JobWorkerHandle, WorkOptions } from './contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
+import { Standing } from './standing.ts';
 import { FIRST_ROUND } from './turns.ts';
 
 /**
@@ -27,6 +28,9 @@ const TOO_NEW_PAUSE = 2_000;
 
 /** Jobs that are remembered as told to be too new. */
 const TOLD = 1_000;
+
+/** Pauses after failed tries, ms. */
+const TRY_PAUSES = { first: 1_000, longest: 60_000 };
 
 /** Pauses of a job that a server's outage has ended, ms. */
 const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };
@@ -119,9 +123,10 @@ class RunningJobs<K extends JobKind> {
     const { id } = job;
     if (id === undefined) throw new UnrecoverableError('A job without an id.');
     const { version = 1 } = job.data;
+    const standing = new Standing(job);
     if (version > this.#settings.version) {
       if (this.#tooNew.add(id)) this.#settings.onError(tooNew(id, version, this.#settings.version));
-      await discount(job);
+      await standing.discount();
       return this.#putOff(job, token, TOO_NEW_PAUSE);
     }
     const abort = new AbortController();
@@ -133,32 +138,44 @@ class RunningJobs<K extends JobKind> {
       await this.#settings.handler({
         id,
         payload: job.data.payload,
-        attempt: job.attemptsStarted - (job.data.again ?? 0),
-        crashes: job.stalledCounter,
-        lastTry: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
+        attempt: standing.attempt,
+        crashes: standing.crashes,
+        lastTry: standing.isLastTry,
+        advance: () => standing.advance(),
         signal: abort.signal,
       });
       if (isReason(abort.signal, 'JOB_CANCELLED')) throw new UnrecoverableError('JOB_CANCELLED');
     } catch (error) {
-      if (isReason(abort.signal, 'JOB_CANCELLED')) throw new UnrecoverableError('JOB_CANCELLED');
-      if (isReason(abort.signal, 'JOB_INTERRUPTED')) {
-        await job.moveToWait(token);
-        throw new WaitingError();
-      }
-      if (error instanceof KronaError && error.code === 'JOB_AGAIN') {
-        await discount(job);
-        await job.moveToWait(token);
-        throw new WaitingError();
-      }
-      if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
-      if (isOutage(error) || (error instanceof KronaError && error.code === 'JOB_LATER')) {
-        this.#onOutage(asError(error));
-        await this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
-      }
-      throw error;
+      return await this.#afterError(job, token, { standing, signal: abort.signal }, error);
     } finally {
       this.#running.delete(id);
     }
+  }
+
+  /** @throws always: what BullMQ must know of the job */
+  async #afterError(
+    job: KindJob<K>,
+    token: string | undefined,
+    { standing, signal }: { readonly standing: Standing<K>; readonly signal: AbortSignal },
+    error: unknown,
+  ): Promise<never> {
+    const code = error instanceof KronaError ? error.code : null;
+    if (isReason(signal, 'JOB_CANCELLED')) throw new UnrecoverableError('JOB_CANCELLED');
+    // Another worker has it: what stands with it is no longer this one's.
+    if (isReason(signal, 'JOB_LOST')) throw error;
+    if (isReason(signal, 'JOB_INTERRUPTED')) return putBack(job, token);
+    if (code === 'JOB_AGAIN') {
+      await standing.discount();
+      return putBack(job, token);
+    }
+    if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
+    if (isOutage(error) || code === 'JOB_LATER') {
+      this.#onOutage(asError(error));
+      return this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
+    }
+    if (standing.isLastTry) throw new UnrecoverableError(asError(error).message);
+    await standing.countTry();
+    return this.#putOff(job, token, pauseAfter(standing.tries, TRY_PAUSES));
   }
 
   /** Puts a job back for a while, without counting a try. @throws always: BullMQ's sign that the job has not ended */
@@ -195,9 +212,11 @@ class RunningJobs<K extends JobKind> {
   }
 }
 
-/** This start counts as no attempt. */
-const discount = <K extends JobKind>(job: KindJob<K>): Promise<void> =>
-  job.updateData({ ...job.data, again: (job.data.again ?? 0) + 1 });
+/** Puts a job back, before those that have not started. @throws always: BullMQ's sign that the job has not ended */
+async function putBack<K extends JobKind>(job: KindJob<K>, token: string | undefined): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
 
 const isReason = (signal: AbortSignal, code: string): boolean =>
   signal.aborted && signal.reason instanceof KronaError && signal.reason.code === code;

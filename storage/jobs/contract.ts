@@ -9,10 +9,15 @@ export interface JobContext<K extends JobKind> {
   readonly payload: JobPayloads[K];
   /** 1 for the first start; more after a worker crashed or was closed, or a try failed. */
   readonly attempt: number;
-  /** How many workers have crashed while they ran it. */
+  /** How many workers have crashed while they ran it, since it last got further. */
   readonly crashes: number;
-  /** True when the job is not tried again if this try fails with a retryable error. */
+  /** True when the job is not tried again if this try fails with a retryable error before it gets further. */
   readonly lastTry: boolean;
+  /**
+   * The job has got further: something is done that no later attempt does again. Failed tries and crashes before don't
+   * count any more. @throws KronaError REDIS_UNAVAILABLE, DATABASE_*
+   */
+  readonly advance: () => Promise<void>;
   /**
    * Aborts with a KronaError as reason; the handler should then end soon. JOB_CANCELLED: somebody cancelled the job,
    * possibly before it started; it is cancelled however the handler ends. JOB_INTERRUPTED: this worker is closing;
@@ -97,7 +102,8 @@ export interface JobQueue {
   /**
    * Runs jobs of a kind. A job whose worker crashed goes to another worker within about 15 s, with a higher `attempt`,
    * however often that happens. A KronaError that is not retryable fails the job at once; after any other error it is
-   * tried again, three times in all, and without limit after an outage (`isOutage`) and JOB_LATER, with growing pauses up to a minute and a half. One that is JOB_AGAIN doesn't count: the
+   * tried again until three tries in a row have failed without getting further (`advance`), and without limit after an outage
+   * (`isOutage`) and JOB_LATER, with growing pauses up to a minute and a half. One that is JOB_AGAIN doesn't count: the
    * job runs again, before those that have not started, with the same `attempt`. Jobs of a later version than this
    * program's stay in the queue, and lose no attempt by that.
    */

@@ -177,7 +177,15 @@ it('closes a model that was removed in each engine of the process', async () => 
   };
   const { signal } = new AbortController();
   await pullJob(context as unknown as WorkerContext)({
-    ...{ id: randomUUID(), payload: { model: NAME }, attempt: 1, crashes: 0, lastTry: false, signal },
+    ...{
+      id: randomUUID(),
+      payload: { model: NAME },
+      attempt: 1,
+      crashes: 0,
+      lastTry: false,
+      advance: async () => {},
+      signal,
+    },
   });
   expect(released).toEqual([`first ${path}`, `second ${path}`]);
   expect(await exists(path)).toBe(false);

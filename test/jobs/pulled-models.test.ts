@@ -14,7 +14,7 @@ import { MODEL } from '../commands/helpers.ts';
 const NAME = 'tiny';
 const UNET = 'unet/diffusion_pytorch_model.safetensors';
 const MARKER = '.krona-pull.json';
-const conduct = { signal: new AbortController().signal, report: () => {} };
+const conduct = { signal: new AbortController().signal, report: () => {}, advance: () => {} };
 
 let hub: FakeHub;
 let house: TestHouse;

@@ -17,7 +17,8 @@ import { openModelFolder } from '../../gpu-worker/models/model-folder.ts';
 import { openSafetensors } from '../../gpu-worker/models/safetensors.ts';
 import { loadOptimizer } from '../../gpu-worker/training/optimizer-file.ts';
 import type { PictureSet, Run } from '../../core/records.ts';
-import { enginePid } from '../helpers/engine-pid.ts';
+import { Engine } from '../../gpu-worker/engine/engine.ts';
+import { enginePid, newestEnginePid } from '../helpers/engine-pid.ts';
 import { TINY_MODEL } from '../helpers/fixtures.ts';
 import { until } from '../helpers/until.ts';
 import { openWorkshop, SETTINGS, type Workshop } from './workshop.ts';
@@ -649,6 +650,33 @@ it('a job that is cancelled or deleted before its turn does nothing', async () =
   await records.deleteSet(set.id, 'By Ada.');
   await jobs.enqueue('imagine', set.id, { setId: set.id });
   await until(async () => (await jobs.state('imagine', set.id)) === 'completed');
+});
+
+it('an engine that is killed while it starts is replaced; one that dies again and again ends the start', async () => {
+  let asked = 0;
+  const start = (deaths: number) =>
+    startWorker(shop.storage, shop.config, {
+      log: shop.log,
+      openEngine: ({ modelPath }, device) => {
+        const engine = new Engine(modelPath, { device });
+        const describe = engine.describe.bind(engine);
+        engine.describe = (options) => {
+          const described = describe(options);
+          if (asked++ < deaths) process.kill(newestEnginePid(), 'SIGKILL');
+          return described;
+        };
+        return engine;
+      },
+    });
+  const started = await start(1);
+  await started.stop();
+  expect(asked).toBe(2);
+  asked = 0;
+  await expect(start(Infinity)).rejects.toMatchObject({
+    code: 'ENGINE_DIED',
+    message: expect.stringContaining('5 times in a row') as string,
+  });
+  expect(asked).toBe(5);
 });
 
 it('a missing or damaged model folder is reported at the start', async () => {

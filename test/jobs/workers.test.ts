@@ -3,6 +3,7 @@
  * killed, and how one drains.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -104,7 +105,7 @@ it('each device of KRONA_DEVICE is a worker: two engines draw at once, and one d
   );
   vi.stubEnv('DATABASE_URL', server.url);
   const drained = await krona('worker', 'drain', one!.id.slice(0, 8), '--json');
-  expect(JSON.parse(drained.stdout)).toEqual({ drained: [one!.id] });
+  expect(JSON.parse(drained.stdout)).toEqual({ drained: [one!.id], gone: [] });
   // It drew its set to the end.
   for (const { id } of sets)
     expect(await ended(() => records.set(id))).toMatchObject({ state: 'done', failure: null });
@@ -114,4 +115,26 @@ it('each device of KRONA_DEVICE is a worker: two engines draw at once, and one d
   await ended(() => records.set(next.id));
   expect((await alive()).find(({ id }) => id === one!.id)?.state).toBe('drained');
   expect((await alive()).find(({ id }) => id === other!.id)?.state).toBe('working');
+});
+
+it('a worker that falls silent while it drains does not count as drained', async () => {
+  const { records } = shop.storage;
+  const [id, drainedId] = [randomUUID(), randomUUID()];
+  const facts = {
+    host: 'far',
+    version: '1.0.0',
+    device: 'cpu',
+    memory: 0,
+    models: [],
+    adapters: [],
+    doing: [],
+  };
+  await records.saveWorker({ ...facts, id, state: 'draining' });
+  vi.stubEnv('DATABASE_URL', server.url);
+  const drained = await krona('worker', 'drain', id, '--json');
+  expect(JSON.parse(drained.stdout)).toEqual({ drained: [], gone: [id] });
+  await records.saveWorker({ ...facts, id: drainedId, state: 'drained' });
+  const done = await krona('worker', 'drain', drainedId);
+  expect(done.stdout).toMatch(/^1 worker drained/);
+  await records.removeWorker(drainedId);
 });

@@ -66,7 +66,15 @@ it('a set is one trace from the message to the picture and back, by its id', asy
     { records, log },
   );
   const { signal } = new AbortController();
-  await draw({ id: set.id, payload: { setId: set.id }, attempt: 1, crashes: 0, lastTry: false, signal });
+  await draw({
+    id: set.id,
+    payload: { setId: set.id },
+    attempt: 1,
+    crashes: 0,
+    lastTry: false,
+    advance: async () => {},
+    signal,
+  });
   await until(async () => (await records.postOf(set.id))?.messageId, 'the message');
   // A collector whose answer never ends does not hold the process.
   endless = true;

@@ -28,6 +28,8 @@ export interface PullOptions {
 export interface PullHooks {
   /** Steps are MiB. */
   readonly onProgress?: (progress: Progress) => void;
+  /** After each file that came over the network and is whole. */
+  readonly onFile?: () => void;
   readonly signal?: AbortSignal;
   readonly patienceMs?: number;
 }
@@ -50,7 +52,7 @@ const MIB = 2 ** 20;
 export async function pullModel(
   options: PullOptions,
   settings: HubSettings,
-  { onProgress, signal, patienceMs }: PullHooks = {},
+  { onProgress, onFile, signal, patienceMs }: PullHooks = {},
 ): Promise<PullResult> {
   const { repo, revision, to } = options;
   if (!/^\w[\w.-]*\/\w[\w.-]*$/.test(repo))
@@ -81,7 +83,9 @@ export async function pullModel(
       origin: 'HUB',
       bytes: (start: number) => client.bytes(snapshot, file, start),
     } as const;
-    progress.ended(file, await downloadTo(remote, pathOf(file), hooks));
+    const came = await downloadTo(remote, pathOf(file), hooks);
+    if (came > 0) onFile?.();
+    progress.ended(file, came);
   }
   const path = options.file === undefined ? to : join(to, basename(options.file));
   const paths = files.map((file) => file.path);

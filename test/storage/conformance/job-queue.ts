@@ -264,6 +264,36 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     expect(ran).toEqual([...Array.from({ length: 5 }, () => [innocent, 1, false]), [second, 1, false]]);
   });
 
+  it('a job that gets further between its failures goes on; one that fails three times in a row ends', async () => {
+    const id = await train();
+    const lastTries: boolean[] = [];
+    await working(
+      async (job) => {
+        lastTries.push(job.lastTry);
+        if (job.attempt === 3 || job.attempt === 4) await job.advance();
+        throw new KronaError('ENGINE_DIED', 'It died.', { retryable: true });
+      },
+      () => ends(id, 'failed'),
+    );
+    // The third would have been the last.
+    expect(lastTries).toEqual([false, false, true, false, false, true]);
+  });
+
+  it('a job that is cancelled while it is put back stays cancelled', async () => {
+    const id = await train();
+    const attempts: number[] = [];
+    await working(
+      async (job) => {
+        attempts.push(job.attempt);
+        if (attempts.length > 1) return;
+        await bot.cancel('train', id);
+        throw new KronaError('JOB_AGAIN', 'Again.', { retryable: true });
+      },
+      () => ends(id, 'cancelled'),
+    );
+    expect(attempts.every((attempt) => attempt === 1)).toBe(true);
+  });
+
   it('runs a job again before the queued ones after its worker was closed', async () => {
     const [first, second] = [await train(), await train()];
     const reasons: unknown[] = [];
@@ -302,6 +332,11 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     await working(
       async (job) => {
         ran.push([job.id, job.attempt, job.crashes]);
+        // From here on, that crash counts no more.
+        if (job.crashes > 0) {
+          await job.advance();
+          throw new KronaError('JOB_AGAIN', 'Again.', { retryable: true });
+        }
         // Still busy when the dead worker's claim runs out.
         if (job.id === second) {
           await vi.waitFor(async () => expect(await bot.position('train', first)).toBe(1), PATIENCE);
@@ -312,6 +347,7 @@ export function runJobQueueTests(open: (version?: number) => Promise<JobQueue>, 
     expect(ran).toEqual([
       [second, 1, 0],
       [first, 2, 1],
+      [first, 2, 0],
       [third, 1, 0],
     ]);
   });
