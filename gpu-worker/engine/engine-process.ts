@@ -165,7 +165,8 @@ const WORK: { readonly [K in EngineKind]: Carry<K> } = {
   },
 };
 
-const send = (message: FromEngine): void => void process.send?.(message);
+/** A worker that has died hears nothing; its end, `disconnect`, is this process's. */
+const send = (message: FromEngine): void => void process.send?.(message, undefined, undefined, () => {});
 
 /** Does short work in a turn of its own, before everything that waits. */
 async function inTurn<T>(signal: AbortSignal, onTurn: () => void, work: () => Promise<T>): Promise<T> {
