@@ -252,6 +252,10 @@ function restarted(): KronaError {
   );
 }
 
+/** Whether the engine died of this request, or nobody knows of which. */
+export const isDied = (error: unknown): boolean =>
+  error instanceof KronaError && error.code === 'ENGINE_DIED';
+
 function died(how: string): KronaError {
   return new KronaError(
     'ENGINE_DIED',

@@ -5,7 +5,7 @@ import { KronaError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { retry } from '../../core/retrying.ts';
 import type { ModelCard } from '../../core/settings/model-card.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, isDied } from './engine.ts';
 import type { ChosenDevice } from '../graph/device.ts';
 
 /** Processes that are started before the worker gives up: some seconds in all. */
@@ -39,9 +39,6 @@ export async function prepare<E extends Pick<Engine, 'device' | 'describe'>>(
     throw explained(error);
   });
 }
-
-const isDied = (error: unknown): error is KronaError =>
-  error instanceof KronaError && error.code === 'ENGINE_DIED';
 
 /** What whoever has started the worker can do. */
 function explained(error: unknown): unknown {

@@ -9,6 +9,7 @@ import type { JobContext } from '../../storage/jobs/contract.ts';
 import type { JobKind } from '../../core/job-payloads.ts';
 import type { PictureSet, Progress, Pull, Run, SetPreview, WorkFailure } from '../../core/records.ts';
 import type { Records } from '../../storage/records.ts';
+import { isDied } from '../engine/engine.ts';
 import type { WorkerContext } from './context.ts';
 import { Paced } from './paced.ts';
 
@@ -103,9 +104,6 @@ export const isRestarted = (error: unknown): boolean =>
 /** Whether a disk is full or read-only. */
 const isOfDisk = (error: unknown): boolean =>
   error instanceof KronaError && error.retryable && /^DISK_(?:FULL|READ_ONLY)$/.test(error.code);
-
-/** Whether the engine died of this request, or nobody knows of which. */
-const isDied = (error: unknown): boolean => error instanceof KronaError && error.code === 'ENGINE_DIED';
 
 export interface Conduct {
   /** Aborts when the work must end: with the job's signal, and when the record has ended or was deleted. */

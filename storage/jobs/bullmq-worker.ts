@@ -29,14 +29,11 @@ const TOO_NEW_PAUSE = 2_000;
 /** Jobs that are remembered as told to be too new. */
 const TOLD = 1_000;
 
-/** Pauses after failed tries, ms. */
-const TRY_PAUSES = { first: 1_000, longest: 60_000 };
-
-/** Pauses of a job that a server's outage has ended, ms. */
-const OUTAGE_PAUSES = { first: 1_000, longest: 60_000 };
+/** Pauses of a job after a failed try or a server's outage, ms. */
+const PAUSES = { first: 1_000, longest: 60_000 };
 
 /** No job pauses longer, ms: half of a pause can be added by chance. */
-export const LONGEST_PAUSE = 1.5 * OUTAGE_PAUSES.longest;
+export const LONGEST_PAUSE = 1.5 * PAUSES.longest;
 
 /** Longest wait of an idle worker before it looks by itself, s. A fallback where each new job wakes all. */
 const LOOK_ANYWAY = 5;
@@ -171,11 +168,11 @@ class RunningJobs<K extends JobKind> {
     if (error instanceof KronaError && !error.retryable) throw new UnrecoverableError(error.code);
     if (isOutage(error) || code === 'JOB_LATER') {
       this.#onOutage(asError(error));
-      return this.#putOff(job, token, pauseAfter(job.attemptsStarted, OUTAGE_PAUSES));
+      return this.#putOff(job, token, pauseAfter(job.attemptsStarted, PAUSES));
     }
     if (standing.isLastTry) throw new UnrecoverableError(asError(error).message);
     await standing.countTry();
-    return this.#putOff(job, token, pauseAfter(standing.tries, TRY_PAUSES));
+    return this.#putOff(job, token, pauseAfter(standing.tries, PAUSES));
   }
 
   /** Puts a job back for a while, without counting a try. @throws always: BullMQ's sign that the job has not ended */

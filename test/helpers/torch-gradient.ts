@@ -5,6 +5,7 @@ import { attentionProjections } from '../../gpu-worker/adapters/attention-projec
 import { factorShapes } from '../../gpu-worker/adapters/krona.ts';
 import { runOnce } from '../../gpu-worker/graph/runtime.ts';
 import type { ModelFolder } from '../../gpu-worker/models/model-folder.ts';
+import type { FlatLayout } from '../../gpu-worker/models/parameters.ts';
 import { adapterGradient } from '../../gpu-worker/training/adapter-graph.ts';
 import type { NoiseSchedule } from '../../gpu-worker/training/noise-schedule.ts';
 import type { FixtureTensor } from './fixtures.ts';
@@ -20,7 +21,7 @@ interface TorchRun {
   readonly at: (key: string) => FixtureTensor;
 }
 
-/** Fails unless the loss is torch's to 1e-4, and each factor's gradient to a thousandth of its largest number. */
+/** Computes loss and gradient, and compares them as `expectSameGradient`. */
 export async function expectTorchGradient(
   model: ModelFolder,
   schedule: NoiseSchedule,
@@ -50,13 +51,30 @@ export async function expectTorchGradient(
     ...(pooled && { text_embeds: at('text_embeds').data, time_ids: at('time_ids').data }),
     ...schedule.coefficients(timesteps),
   })) as Record<string, Float32Array>;
-  expect(Math.abs(loss![0]! - at('loss').data[0]!)).toBeLessThan(1e-4);
-  const largest = Math.max(...gradient!.map(Math.abs));
-  for (const entry of layout.entries) {
-    const wanted = at(`grad.${entry.name}`).data;
-    const found = gradient!.subarray(entry.offset, entry.offset + entry.size);
-    const size = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
+  const torch = { loss: at('loss').data, gradient: (name: string) => at(`grad.${name}`).data };
+  expectSameGradient(layout, { loss: loss!, gradient: gradient! }, torch);
+}
+
+interface TorchGradient {
+  readonly loss: Float32Array;
+  /** Of a part of the flat vector, by its name; undefined where torch has none, as the loss does not depend on it. */
+  readonly gradient: (name: string) => Float32Array | undefined;
+}
+
+/** Fails unless the loss is torch's to 1e-4, and each part's gradient to a thousandth of its largest number. */
+export function expectSameGradient(
+  { entries }: FlatLayout,
+  { loss, gradient }: Readonly<Record<'loss' | 'gradient', Float32Array>>,
+  torch: TorchGradient,
+): void {
+  expect(Math.abs(loss[0]! - torch.loss[0]!)).toBeLessThan(1e-4);
+  const largest = Math.max(...gradient.map(Math.abs));
+  expect(largest).toBeGreaterThan(0);
+  for (const { name, offset, size } of entries) {
+    const wanted = torch.gradient(name) ?? new Float32Array(size);
+    const found = gradient.subarray(offset, offset + size);
+    const scale = Math.max(...wanted.map(Math.abs), 1e-3 * largest);
     const error = wanted.reduce((worst, x, i) => Math.max(worst, Math.abs(x - found[i]!)), 0);
-    expect(error / size, entry.name).toBeLessThan(1e-3);
+    expect(error / scale, name).toBeLessThan(1e-3);
   }
 }
